@@ -1,0 +1,192 @@
+import {
+  type AuthenticatorOptions,
+  readAuthenticatorOptions,
+  type TrustedDomain,
+} from './authenticator-options.js'
+import { AuthenticationError, UnavailableError } from './errors.js'
+import type { Workload } from './identity/workload.js'
+import { isRequestTarget } from './proof/audience.js'
+import { type VerifiedProof, verifyProof } from './proof/wpt.js'
+import { claimProof, proofFingerprint } from './replay/replay-store.js'
+import type { Revision } from './revisions.js'
+import type { TrustBundle } from './trust/trust-bundle.js'
+import { parseWit, type TrustedWit, trustWit, type UnverifiedWit } from './trust/wit.js'
+
+/** What came with one request, as received: strings nobody has looked into. */
+export interface PresentedTokens {
+  readonly wit: string
+  readonly wpt: string
+  /** Request target as received, in origin form; a query is allowed. */
+  readonly path: string
+  /** By which carriage the proof came. Default `'wpt-01'`. */
+  readonly revision?: Revision | undefined
+  /** The access token of an `Authorization: Bearer` or `DPoP` field. */
+  readonly accessToken?: string | undefined
+  /** The value of a `Txn-Token` field. */
+  readonly txnToken?: string | undefined
+  /** Every value of a field, whose name is in lower case; for `oth`. Default: no further fields came. */
+  readonly header?: ((name: string) => readonly string[]) | undefined
+}
+
+/** Tells which workload sent a request. */
+export interface Authenticator {
+  /**
+   * Establishes which workload sent this request: its identity token is signed by its own trust domain
+   * and valid now, and the proof was made with the token's key, for this target, and never used before.
+   *
+   * This does NOT decide whether the workload may do what it asks for. Nothing covers method, query, body
+   * or response.
+   *
+   * @throws AuthenticationError when the request does not show who sent it
+   * @throws UnavailableError when that cannot be told right now
+   */
+  authenticate(presented: PresentedTokens): Promise<Workload>
+  /** Revisions of the proof accepted, in the order configured. */
+  readonly revisions: readonly Revision[]
+  /** Settles when the keys of every trust domain have been there once; rejects when a source gives up. */
+  ready(): Promise<void>
+  /** Lets go of what the trust sources hold. */
+  close(): Promise<void>
+}
+
+/** A replay entry outlives its proof by this much, and no request may take longer than half of it. */
+const REPLAY_MARGIN_SECONDS = 60
+const LONGEST_REQUEST_SECONDS = 30
+
+/**
+ * Makes an authenticator. Every option is checked now, so that nothing about a request can be the first
+ * to find a mistake in the configuration.
+ *
+ * @throws TypeError naming the option that is wrong or missing
+ */
+export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
+  const settings = readAuthenticatorOptions(options)
+  const sources = new Set([...settings.domains.values()].map(({ source }) => source))
+
+  async function authenticate(presented: PresentedTokens): Promise<Workload> {
+    const { now, elapsed } = readClock()
+    const { revision = 'wpt-01', path: target, accessToken, txnToken, header = () => [] } = presented
+    refuseUnfit(presented, revision)
+
+    const parsed = parseWit(presented.wit, settings.algorithms)
+    const domain = domainOf(parsed)
+    const wit = trustWit(parsed, await bundleOf(domain), domain.rules, now)
+    const context = { revision, target, accessToken, txnToken, header }
+    const proof = verifyProof(presented.wpt, wit, context, settings, now)
+    const workload = nameWorkload(wit, proof, revision)
+    await refuseRevoked(workload)
+
+    // Last, so that only a proof nothing else is wrong with takes a place in the store.
+    if (elapsed() > LONGEST_REQUEST_SECONDS) {
+      throw new AuthenticationError('WIMSE_WPT_EXPIRED', { reason: 'the request took too long to check' })
+    }
+    if (settings.replay !== false) {
+      await claimProof(settings.replay, {
+        fingerprint: proofFingerprint(wit.subject, proof.jti),
+        forSeconds: Math.ceil(proof.expiresAt + settings.clockTolerance - now) + REPLAY_MARGIN_SECONDS,
+        caller: workload.id,
+        revision,
+        timeoutMs: settings.storeTimeoutMs,
+      })
+    }
+    return workload
+  }
+
+  function readClock(): { now: number; elapsed: () => number } {
+    const now = settings.clock()
+    if (now === null) {
+      throw new UnavailableError('WIMSE_TRUST_UNAVAILABLE', { reason: 'the clock gives no time' })
+    }
+    const start = performance.now()
+    return { now, elapsed: () => (performance.now() - start) / 1000 }
+  }
+
+  function refuseUnfit({ wit, wpt, path }: PresentedTokens, revision: Revision): void {
+    if (!isRequestTarget(path)) {
+      throw new AuthenticationError('WIMSE_TARGET_INVALID', {
+        reason: 'the request target is not an origin-form path that every reader reads alike',
+        received: path,
+      })
+    }
+    if (!settings.revisions.includes(revision)) {
+      throw new AuthenticationError('WIMSE_WPT_MISSING', {
+        reason: 'the proof came by a carriage not accepted here',
+      })
+    }
+    const longest = Math.max(wit.length, wpt.length)
+    if (longest > settings.maxTokenBytes) {
+      throw new AuthenticationError('WIMSE_TOKEN_TOO_LARGE', {
+        reason: 'a token is longer than maxTokenBytes',
+        expected: settings.maxTokenBytes,
+        received: longest,
+      })
+    }
+  }
+
+  function domainOf({ subject }: UnverifiedWit): TrustedDomain {
+    const domain = settings.domains.get(subject.trustDomain)
+    if (domain !== undefined) return domain
+    throw new AuthenticationError('WIMSE_WIT_TRUST_DOMAIN', {
+      reason: 'the trust domain of sub is not configured',
+      expected: [...settings.domains.keys()].slice(0, 8),
+      received: subject.trustDomain,
+    })
+  }
+
+  async function bundleOf({ origin, source }: TrustedDomain): Promise<TrustBundle> {
+    try {
+      const bundle = await source.bundleFor(origin)
+      if (!Array.isArray(bundle?.keys)) throw new TypeError('the trust bundle source gave no bundle')
+      return bundle
+    } catch (cause) {
+      throw new UnavailableError('WIMSE_TRUST_UNAVAILABLE', {
+        reason: 'the keys of the trust domain are not available',
+        received: origin,
+        cause,
+      })
+    }
+  }
+
+  async function refuseRevoked(workload: Workload): Promise<void> {
+    if (settings.isRevoked === null) return
+    let revoked: unknown
+    let cause: unknown
+    try {
+      revoked = await settings.isRevoked(workload)
+    } catch (error) {
+      cause = error
+    }
+    if (revoked === false) return
+    const reason = cause === undefined ? 'isRevoked says so' : 'isRevoked failed, which counts as revoked'
+    throw new AuthenticationError('WIMSE_WIT_REVOKED', { reason, received: workload.id, cause })
+  }
+
+  return {
+    authenticate,
+    revisions: settings.revisions,
+    ready: async () => {
+      await Promise.all([...sources].map((source) => source.ready?.()))
+    },
+    close: async () => {
+      await Promise.all([...sources].map((source) => source.close?.()))
+    },
+  }
+}
+
+function nameWorkload(
+  { subject, claims, confirmation, expiresAt }: TrustedWit,
+  proof: VerifiedProof,
+  revision: Revision,
+): Workload {
+  return Object.freeze({
+    id: subject.id,
+    trustDomain: subject.trustDomain,
+    path: subject.path,
+    via: 'wit',
+    revision,
+    claims,
+    keyThumbprint: confirmation.thumbprint,
+    expiresAt,
+    boundTokens: proof.boundTokens,
+  })
+}

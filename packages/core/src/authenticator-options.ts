@@ -1,0 +1,195 @@
+import { type Clock, steadyClock, systemClock } from './clock.js'
+import { isTrustDomain } from './identity/workload-identifier.js'
+import type { Workload } from './identity/workload.js'
+import { ALGORITHM_NAMES, type AlgorithmName } from './jws/algorithms.js'
+import { readFieldNames, readFunction, readNumber, readStrings, refuseUnknownOptions } from './options.js'
+import { type AudienceMatcher, type AudienceOptions, createAudienceMatcher } from './proof/audience.js'
+import { memoryReplayStore } from './replay/memory-replay-store.js'
+import type { ReplayStore } from './replay/replay-store.js'
+import { REVISIONS, type Revision } from './revisions.js'
+import {
+  createTrustBundleSource,
+  type TrustBundleSource,
+  type TrustBundleSourceOptions,
+} from './trust/sources.js'
+import type { WitRules } from './trust/wit.js'
+
+/** How one trust domain is trusted: where its keys come from, and what its tokens have to keep to. */
+export interface TrustDomainOptions extends TrustBundleSourceOptions {
+  /** Values of `iss` that may speak for the trust domain. Without it `iss` plays no part. */
+  readonly issuer?: string | readonly string[]
+  /** Algorithms of this domain's identity tokens. Default the authenticator's. */
+  readonly algorithms?: readonly AlgorithmName[]
+}
+
+/** Options of {@link createAuthenticator}. What is needed for safety has no default. */
+export interface AuthenticatorOptions {
+  /** The origins this service is reached at. Never taken from `Host` or `X-Forwarded-*`. */
+  readonly audience: string | readonly string[] | AudienceOptions
+  /** By origin, scheme and trust domain: `{ 'wimse://example.com': { jwks } }`. */
+  readonly trustDomains: Readonly<Record<string, TrustDomainOptions>>
+  /** Where used proofs are remembered; `false` accepts replays. Default {@link memoryReplayStore}. */
+  readonly replay?: ReplayStore | false
+  /** Milliseconds the replay store may take; later counts as unavailable. Default 250. */
+  readonly storeTimeoutMs?: number
+  /** Revisions of the proof accepted. Default `['wpt-01']`; both only while migrating. */
+  readonly revisions?: readonly Revision[]
+  /** Seconds both clocks may differ, on top of every limit. Default 5, at most 60. */
+  readonly clockTolerance?: number
+  /** Seconds; a proof that expires later is refused. Default 300. */
+  readonly maxProofLifetime?: number
+  /** Seconds; an identity token that expires later is refused. Default 86400. */
+  readonly maxTokenLifetime?: number
+  /** Bytes; longer tokens are refused before anything is decoded. Default 16384. */
+  readonly maxTokenBytes?: number
+  /** Algorithms of identity tokens and proofs. Default all this package knows; each is asymmetric. */
+  readonly algorithms?: readonly AlgorithmName[]
+  /** Names of header fields that carry tokens, so that the proof has to cover them by `oth`. Default none. */
+  readonly otherTokens?: readonly string[]
+  /** Asked on every request once all else is verified. Anything but `false`, also throwing, refuses. */
+  readonly isRevoked?: (workload: Workload) => boolean | Promise<boolean>
+  /** Epoch seconds. Default the system clock. Anything not finite admits nobody. */
+  readonly now?: Clock
+}
+
+/** Names of {@link AuthenticatorOptions}, for packages that pass options on. */
+export const AUTHENTICATOR_OPTIONS: readonly (keyof AuthenticatorOptions)[] = [
+  'audience',
+  'trustDomains',
+  'replay',
+  'storeTimeoutMs',
+  'revisions',
+  'clockTolerance',
+  'maxProofLifetime',
+  'maxTokenLifetime',
+  'maxTokenBytes',
+  'algorithms',
+  'otherTokens',
+  'isRevoked',
+  'now',
+]
+
+/** A trust domain as configured. */
+export interface TrustedDomain {
+  /** Scheme and trust domain. */
+  readonly origin: string
+  readonly source: TrustBundleSource
+  readonly rules: WitRules
+}
+
+/** Options that have been checked. */
+export interface AuthenticatorSettings {
+  readonly audience: AudienceMatcher
+  readonly domains: ReadonlyMap<string, TrustedDomain>
+  readonly replay: ReplayStore | false
+  readonly storeTimeoutMs: number
+  readonly revisions: readonly Revision[]
+  readonly clockTolerance: number
+  readonly maxProofLifetime: number
+  readonly maxTokenBytes: number
+  readonly algorithms: ReadonlySet<string>
+  readonly otherTokens: readonly string[]
+  readonly isRevoked: ((workload: Workload) => boolean | Promise<boolean>) | null
+  readonly clock: () => number | null
+}
+
+/** Checks every option. @throws TypeError naming the one that is wrong or missing */
+export function readAuthenticatorOptions(options: AuthenticatorOptions): AuthenticatorSettings {
+  refuseUnknownOptions('wimse', options, AUTHENTICATOR_OPTIONS)
+  const clockTolerance = readNumber('clockTolerance', options.clockTolerance, { default: 5, min: 0, max: 60 })
+  const maxTokenLifetime = readNumber('maxTokenLifetime', options.maxTokenLifetime, {
+    default: 86_400,
+    min: 1,
+  })
+  const algorithms = readAlgorithms('algorithms', options.algorithms, ALGORITHM_NAMES)
+  if (options.audience === undefined) throw new TypeError('option audience is required')
+  return {
+    audience: createAudienceMatcher(options.audience),
+    domains: readTrustDomains(options.trustDomains, { algorithms, clockTolerance, maxTokenLifetime }),
+    replay: readReplayStore(options.replay),
+    storeTimeoutMs: readNumber('storeTimeoutMs', options.storeTimeoutMs, {
+      default: 250,
+      min: 1,
+      max: 60_000,
+    }),
+    revisions: readRevisions(options.revisions),
+    clockTolerance,
+    maxProofLifetime: readNumber('maxProofLifetime', options.maxProofLifetime, {
+      default: 300,
+      min: 1,
+      max: 86_400,
+    }),
+    maxTokenBytes: readNumber('maxTokenBytes', options.maxTokenBytes, {
+      default: 16_384,
+      min: 256,
+      integer: true,
+    }),
+    algorithms,
+    otherTokens: readFieldNames('otherTokens', options.otherTokens),
+    isRevoked: readFunction('isRevoked', options.isRevoked, null),
+    clock: steadyClock(readFunction('now', options.now, systemClock)),
+  }
+}
+
+function readTrustDomains(
+  trustDomains: unknown,
+  defaults: Omit<WitRules, 'issuers'>,
+): ReadonlyMap<string, TrustedDomain> {
+  if (typeof trustDomains !== 'object' || trustDomains === null || Array.isArray(trustDomains)) {
+    throw new TypeError('option trustDomains is required: { "wimse://example.com": { jwks } }')
+  }
+  const entries = Object.entries(trustDomains as Record<string, TrustDomainOptions>)
+  if (entries.length === 0) throw new TypeError('option trustDomains names no trust domain')
+  return new Map(entries.map(([origin, options]) => [origin, readTrustDomain(origin, options, defaults)]))
+}
+
+function readTrustDomain(
+  origin: string,
+  options: TrustDomainOptions,
+  defaults: Omit<WitRules, 'issuers'>,
+): TrustedDomain {
+  const name = `trustDomains["${origin}"]`
+  if (!isTrustDomain(origin)) {
+    throw new TypeError(`option ${name} is not scheme and trust domain, such as wimse://example.com`)
+  }
+  refuseUnknownOptions(`option ${name}`, options, ['jwks', 'source', 'issuer', 'algorithms'])
+  const { issuer, algorithms, ...from } = options
+  let source: TrustBundleSource
+  try {
+    source = createTrustBundleSource(from)
+  } catch (cause) {
+    throw new TypeError(`option ${name}: ${(cause as Error).message}`, { cause })
+  }
+  const issuers =
+    issuer === undefined
+      ? null
+      : new Set(readStrings(`${name}.issuer`, typeof issuer === 'string' ? [issuer] : issuer))
+  const rules: WitRules = {
+    ...defaults,
+    issuers,
+    algorithms: readAlgorithms(`${name}.algorithms`, algorithms, [...defaults.algorithms]),
+  }
+  return { origin, source, rules }
+}
+
+function readAlgorithms(name: string, value: unknown, fallback: readonly string[]): ReadonlySet<string> {
+  const names = readStrings(name, value ?? fallback)
+  const unknown = names.find((algorithm) => !fallback.includes(algorithm))
+  if (unknown !== undefined)
+    throw new TypeError(`option ${name}: ${unknown} is not one of ${fallback.join(', ')}`)
+  if (names.length === 0) throw new TypeError(`option ${name} must not be empty`)
+  return new Set(names)
+}
+
+function readReplayStore(replay: unknown): ReplayStore | false {
+  if (replay === undefined) return memoryReplayStore()
+  if (replay === false) return false
+  if (typeof (replay as ReplayStore | null)?.claim === 'function') return replay as ReplayStore
+  throw new TypeError('option replay must be a replay store or false')
+}
+
+function readRevisions(value: unknown): readonly Revision[] {
+  const names = readStrings('revisions', value ?? ['wpt-01'])
+  if (names.length > 0 && names.every((name) => Object.hasOwn(REVISIONS, name))) return names as Revision[]
+  throw new TypeError(`option revisions must be a list of ${Object.keys(REVISIONS).join(', ')}`)
+}

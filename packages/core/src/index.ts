@@ -1,0 +1,68 @@
+/**
+ * Workload identity tokens and workload proof tokens: what they say, and what must be true of them.
+ *
+ * {@link createAuthenticator} is the called side, {@link importCredential} and {@link signRequest} the
+ * calling side, {@link issueWit} the identity server.
+ *
+ * @module
+ */
+export { type Authorization, readAuthorization } from './proof/authorization.js'
+export { admit, type AdmissionPolicy } from './access/admit.js'
+export {
+  type AllowPredicate,
+  type AllowRule,
+  allow,
+  compileAllowRule,
+  memberOf,
+  under,
+} from './access/allow.js'
+export { type Authenticator, createAuthenticator, type PresentedTokens } from './authenticate.js'
+export {
+  AUTHENTICATOR_OPTIONS,
+  type AuthenticatorOptions,
+  type TrustDomainOptions,
+} from './authenticator-options.js'
+export type { Clock, Instant } from './clock.js'
+export type {
+  AuthenticationErrorCode,
+  AuthorizationErrorCode,
+  SigningErrorCode,
+  Stage,
+  UnavailableErrorCode,
+} from './codes.js'
+export {
+  AuthenticationError,
+  AuthorizationError,
+  type Diagnostics,
+  SigningError,
+  UnavailableError,
+} from './errors.js'
+export type { BoundTokens, Workload } from './identity/workload.js'
+export { parseWorkloadIdentifier, type WorkloadIdentifier } from './identity/workload-identifier.js'
+export type { AlgorithmName } from './jws/algorithms.js'
+export { type NumberRange, readFieldNames, readNumber, refuseUnknownOptions } from './options.js'
+export {
+  type Problem,
+  type ProblemDocument,
+  type ProblemOptions,
+  problemFor,
+  type RefusalError,
+} from './problem.js'
+export type { AudienceOptions } from './proof/audience.js'
+export { memoryReplayStore, type MemoryReplayStoreOptions } from './replay/memory-replay-store.js'
+export type { ReplayAnswer, ReplayStore } from './replay/replay-store.js'
+export { challengesFor, REVISIONS, type Revision } from './revisions.js'
+export { type Credential, importCredential } from './signing/credential.js'
+export { issueWit, type IssueWitOptions } from './signing/issue-wit.js'
+export {
+  type HeaderFields,
+  signRequest,
+  type SignRequestOptions,
+} from './signing/sign-request.js'
+export { DEFAULT_PROOF_LIFETIME, signWpt, type WptOptions } from './signing/sign-wpt.js'
+export {
+  createTrustBundleSource,
+  type TrustBundleSource,
+  type TrustBundleSourceOptions,
+} from './trust/sources.js'
+export { readTrustBundle, type TrustBundle, type TrustKey } from './trust/trust-bundle.js'

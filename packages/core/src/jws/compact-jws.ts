@@ -1,0 +1,90 @@
+import { ALGORITHMS, type SignatureAlgorithm } from './algorithms.js'
+import { decodeBase64url } from './base64url.js'
+import { type JsonObject, parseJsonObject } from './strict-json.js'
+
+/** A compact JWS taken apart. Its shape is right; nothing in it is to be believed yet. */
+export interface UnverifiedJws {
+  readonly algorithm: SignatureAlgorithm
+  /** Key id of the header; attacker input, only ever compared with ids we hold. */
+  readonly kid: string | undefined
+  readonly claims: JsonObject
+  /** What the signature is over: ASCII. */
+  readonly signingInput: string
+  readonly signature: Uint8Array
+}
+
+/** What is wrong with the shape of a JWS; the last part of the error codes of WIT and WPT. */
+export type JwsFault = 'MALFORMED' | 'CRITICAL' | 'TYPE' | 'ALGORITHM'
+
+/** A JWS whose shape is refused. Never leaves core: WIT and WPT give it their own code. */
+export class JwsRefused extends Error {
+  override readonly name = 'JwsRefused'
+  readonly fault: JwsFault
+  readonly received: unknown
+
+  constructor(fault: JwsFault, reason: string, received?: unknown) {
+    super(reason)
+    this.fault = fault
+    this.received = received
+  }
+}
+
+/** What kind of token is expected. */
+export interface ExpectedJws {
+  /** Media type without `application/`, such as `wit+jwt`. */
+  readonly typ: string
+  /** Algorithms accepted, by name. */
+  readonly algorithms: ReadonlySet<string>
+}
+
+/**
+ * Takes a compact JWS with a JSON payload apart and checks its shape: exactly three parts in canonical
+ * base64url, strict JSON, no critical extensions, the media type, an algorithm from the list.
+ *
+ * This does NOT verify the signature, nor look at any claim. Key material in the header (`jwk`, `jku`,
+ * `x5c`, `x5u`) is never read.
+ *
+ * @throws JwsRefused
+ * @see {@link https://www.rfc-editor.org/rfc/rfc7515#section-5.2}
+ */
+export function parseCompactJws(token: string, expected: ExpectedJws): UnverifiedJws {
+  const firstDot = token.indexOf('.')
+  const lastDot = token.lastIndexOf('.')
+  if (firstDot <= 0 || lastDot <= firstDot + 1 || token.indexOf('.', firstDot + 1) !== lastDot) {
+    throw new JwsRefused('MALFORMED', 'not three parts joined by dots')
+  }
+  const header = readPart(token.slice(0, firstDot), 'header')
+  const claims = readPart(token.slice(firstDot + 1, lastDot), 'payload')
+  const signature = decodeBase64url(token.slice(lastDot + 1))
+  if (signature === null) throw new JwsRefused('MALFORMED', 'the signature is not canonical base64url')
+
+  const { kid } = header
+  if (kid !== undefined && typeof kid !== 'string') throw new JwsRefused('MALFORMED', 'kid is not a string')
+  // We understand no extension, so whatever is critical is unknown.
+  if ('crit' in header) throw new JwsRefused('CRITICAL', 'the header has critical parameters')
+  if (!conveysMediaType(header['typ'], expected.typ)) {
+    throw new JwsRefused('TYPE', `typ does not convey ${expected.typ}`, header['typ'])
+  }
+  const { alg } = header
+  const algorithm = typeof alg === 'string' && expected.algorithms.has(alg) ? ALGORITHMS.get(alg) : undefined
+  if (algorithm === undefined) {
+    throw new JwsRefused('ALGORITHM', 'alg is not one of the accepted algorithms', alg)
+  }
+  return { algorithm, kid, claims, signingInput: token.slice(0, lastDot), signature }
+}
+
+function readPart(part: string, name: string): JsonObject {
+  const bytes = decodeBase64url(part)
+  if (bytes === null) throw new JwsRefused('MALFORMED', `the ${name} is not canonical base64url`)
+  const value = parseJsonObject(bytes)
+  if (value === null) throw new JwsRefused('MALFORMED', `the ${name} is not one strict JSON object`)
+  return value
+}
+
+/** Media types ignore case, and `application/` is implied where a value has no slash (RFC 7515 4.1.9). */
+function conveysMediaType(typ: unknown, expected: string): boolean {
+  if (typ === expected) return true
+  if (typeof typ !== 'string') return false
+  const lower = typ.toLowerCase()
+  return lower === expected || lower === `application/${expected}`
+}

@@ -1,0 +1,86 @@
+import { hash } from 'node:crypto'
+import { AuthenticationError, UnavailableError } from '../errors.js'
+import type { WorkloadIdentifier } from '../identity/workload-identifier.js'
+import { challengesFor, type Revision } from '../revisions.js'
+
+/** `'first'` the first time a proof is claimed, `'seen'` for a replay, `'full'` when there is no room. */
+export type ReplayAnswer = 'first' | 'seen' | 'full'
+
+/** Remembers proofs that have been used. Shared by all processes that one proof could reach. */
+export interface ReplayStore {
+  /**
+   * Claims a proof for `forSeconds`; one atomic step.
+   *
+   * @param fingerprint fixed-length hash of sender and `jti`; never of the revision or of the token's text
+   * @param forSeconds how long the entry must outlive this moment; a replay does not extend it
+   * @param caller workload identifier, for a store that shares its room out fairly
+   * @returns `'first'` the first time, `'seen'` for a replay, `'full'` when it has no room. Rejects when it
+   *   cannot tell.
+   */
+  claim(fingerprint: string, forSeconds: number, caller: string): ReplayAnswer | Promise<ReplayAnswer>
+}
+
+/**
+ * Names a proof by who sent it and its `jti`, so that one sender cannot use up another's. An identifier
+ * cannot contain a line break, so the boundary is not in doubt.
+ */
+export function proofFingerprint(sender: WorkloadIdentifier, jti: string): string {
+  return hash('sha256', `${sender.id}\n${jti}`, 'base64url')
+}
+
+/** A claim as the authenticator makes it. */
+export interface ProofClaim {
+  readonly fingerprint: string
+  readonly forSeconds: number
+  readonly caller: string
+  readonly revision: Revision
+  /** Milliseconds after which no answer counts as unavailable. */
+  readonly timeoutMs: number
+}
+
+/**
+ * Spends a proof.
+ *
+ * @throws AuthenticationError `WIMSE_WPT_REPLAYED`
+ * @throws UnavailableError `WIMSE_REPLAY_STORE_FULL`; `WIMSE_REPLAY_STORE_UNAVAILABLE` when the store
+ *   rejects, takes too long, or gives an answer it may not give
+ */
+export async function claimProof(store: ReplayStore, claim: ProofClaim): Promise<void> {
+  const answer = await ask(store, claim)
+  switch (answer) {
+    case 'first':
+      return
+    case 'seen':
+      throw new AuthenticationError('WIMSE_WPT_REPLAYED', {
+        reason: 'the proof has been claimed before',
+        challenges: challengesFor('WIMSE_WPT_REPLAYED', claim.revision),
+      })
+    case 'full':
+      throw new UnavailableError('WIMSE_REPLAY_STORE_FULL', { reason: 'the replay store is full' })
+    default:
+      throw new UnavailableError('WIMSE_REPLAY_STORE_UNAVAILABLE', {
+        reason: 'the replay store gave an answer outside its interface',
+        received: answer satisfies never,
+      })
+  }
+}
+
+async function ask(store: ReplayStore, claim: ProofClaim): Promise<ReplayAnswer> {
+  let timer: NodeJS.Timeout | undefined
+  try {
+    const answer = store.claim(claim.fingerprint, claim.forSeconds, claim.caller)
+    if (typeof answer === 'string') return answer
+    const deadline = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => reject(new Error(`no answer in ${claim.timeoutMs} ms`)), claim.timeoutMs)
+    })
+    return await Promise.race([answer, deadline])
+  } catch (cause) {
+    throw new UnavailableError('WIMSE_REPLAY_STORE_UNAVAILABLE', {
+      reason: 'the replay store did not answer',
+      received: cause instanceof Error ? cause.message : undefined,
+      cause,
+    })
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,78 @@
+import type { KeyObject } from 'node:crypto'
+import { importPublicKey } from '../crypto/keys.js'
+import type { AlgorithmName } from '../jws/algorithms.js'
+import { readPublicJwk } from '../jws/public-jwk.js'
+import type { JsonObject } from '../jws/strict-json.js'
+
+/** A key that may sign identity tokens of one trust domain. */
+export interface TrustKey {
+  readonly kid: string | undefined
+  /** One algorithm; Ed25519 keys without `alg` go by both of its names. */
+  readonly algorithms: readonly AlgorithmName[]
+  readonly key: KeyObject
+  /** RFC 7638 SHA-256 thumbprint, base64url. */
+  readonly thumbprint: string
+}
+
+/**
+ * The keys that may sign for one trust domain, read once and never changed: new keys are a new bundle.
+ * Make one with {@link readTrustBundle}.
+ */
+export interface TrustBundle {
+  readonly keys: readonly TrustKey[]
+  /** Entries of the key set that were left out, in words; nothing to worry about in a SPIFFE bundle. */
+  readonly skipped: readonly string[]
+}
+
+/**
+ * Reads a JWK set or a SPIFFE bundle. Where any key has `use: "wit-svid"` only those count. An entry that
+ * cannot be used is left out and reported; `keys: []` is a bundle too, one that revokes everything.
+ *
+ * @throws TypeError when it is not a JWK set, or when it has entries and none can be used
+ * @see {@link https://www.rfc-editor.org/rfc/rfc7517#section-5}
+ */
+export function readTrustBundle(jwks: unknown): TrustBundle {
+  const entries = (jwks as { keys?: unknown } | null | undefined)?.keys
+  if (!Array.isArray(entries)) throw new TypeError('not a JWK set: it has no array of keys')
+  const isSpiffe = entries.some((entry) => (entry as JsonObject | null)?.['use'] === WIT_SVID)
+  const keys: TrustKey[] = []
+  const skipped: string[] = []
+  for (const [index, entry] of entries.entries()) {
+    const key = readEntry(entry, isSpiffe)
+    if (typeof key === 'string') skipped.push(`keys[${index}]: ${key}`)
+    else keys.push(key)
+  }
+  if (entries.length > 0 && keys.length === 0) {
+    throw new TypeError(`not one usable key: ${skipped.slice(0, 5).join('; ')}`)
+  }
+  return Object.freeze({ keys: Object.freeze(keys), skipped: Object.freeze(skipped) })
+}
+
+const WIT_SVID = 'wit-svid'
+
+function readEntry(entry: unknown, isSpiffe: boolean): TrustKey | string {
+  if (typeof entry !== 'object' || entry === null) return 'not an object'
+  if (isSpiffe && (entry as JsonObject)['use'] !== WIT_SVID) return 'use is not wit-svid'
+  const read = readPublicJwk(entry as JsonObject, ['sig', WIT_SVID])
+  if (typeof read === 'string') return read
+  const imported = importPublicKey(read.jwk)
+  if (imported === null) return 'not on its curve'
+  return Object.freeze({ kid: read.kid, algorithms: read.algorithms, ...imported })
+}
+
+/**
+ * Finds the one key of a bundle that a token header may mean. Ids are compared, never interpreted; without
+ * an id the key must be unambiguous.
+ *
+ * @returns null when no key fits or more than one does
+ */
+export function selectTrustKey(
+  bundle: TrustBundle,
+  kid: string | undefined,
+  alg: AlgorithmName,
+): TrustKey | null {
+  const fitting = bundle.keys.filter(
+    (key) => (kid === undefined || key.kid === kid) && key.algorithms.includes(alg),
+  )
+  return fitting.length === 1 ? fitting[0]! : null
+}

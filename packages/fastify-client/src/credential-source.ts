@@ -1,0 +1,24 @@
+import { type Credential, importCredential } from 'wimse'
+
+/** Where the credential for the next request comes from; it may be another for each. */
+export interface CredentialSource {
+  /** The credential to sign with now. Asked for every request. */
+  current(): Credential | Promise<Credential>
+  /** Lets go of timers, sockets and watches. */
+  close?(): void | Promise<void>
+}
+
+/**
+ * A credential that stays the same until the process ends: for tests, and where something else restarts
+ * the process before the identity token expires.
+ *
+ * @param material `wit` as received; `key` its private key as JWK or PEM
+ * @returns a source whose `current()` rejects with `SigningError` `WIMSE_CREDENTIAL_MISMATCH` when key and
+ *   token do not belong together
+ */
+export function staticCredentials(material: Parameters<typeof importCredential>[0]): CredentialSource {
+  const credential = importCredential(material)
+  // Whoever asks for the credential hears of the failure; until then it is nobody's unhandled rejection.
+  credential.catch(() => undefined)
+  return { current: () => credential }
+}

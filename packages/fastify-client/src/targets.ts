@@ -1,0 +1,77 @@
+import { refuseUnknownOptions, SigningError } from 'wimse'
+
+/** Where an identity may go: an origin, optionally with a path, and what is special about it. */
+export interface TargetOptions {
+  /** `https://inventory.example.com` or `https://gateway.example.com/inventory`. */
+  readonly url: string
+  /** `aud` of proofs for this target, where the called side has agreed on one. Default the request's URL. */
+  readonly audience?: string
+}
+
+/** A target that a URL belongs to. */
+export interface Target {
+  readonly origin: string
+  /** Empty, or whole segments without a slash at the end. */
+  readonly path: string
+  readonly audience: string | undefined
+}
+
+/**
+ * Reads where an identity may go.
+ *
+ * @throws TypeError naming the target that is wrong
+ */
+export function readTargets(targets: unknown, allowInsecure: boolean): readonly Target[] {
+  if (!Array.isArray(targets) || targets.length === 0) {
+    throw new TypeError('option targets must be a list of origins such as https://inventory.example.com')
+  }
+  return targets.map((target, index) => readTarget(target, `targets[${index}]`, allowInsecure))
+}
+
+function readTarget(target: unknown, name: string, allowInsecure: boolean): Target {
+  const options = typeof target === 'string' ? { url: target } : (target as TargetOptions)
+  refuseUnknownOptions(`option ${name}`, options, ['url', 'audience'])
+  const { url, audience } = options
+  const parsed = typeof url === 'string' && URL.canParse(url) ? new URL(url) : null
+  if (parsed === null || !/^https?:$/.test(parsed.protocol) || parsed.username + parsed.password + parsed.search + parsed.hash !== '') {
+    throw new TypeError(`option ${name} must be an http or https URL without user information, query or fragment`)
+  }
+  if (!isSecure(parsed) && !allowInsecure) {
+    throw new TypeError(`option ${name} must be https, unless it is on loopback or allowInsecure is set`)
+  }
+  if (audience !== undefined && (typeof audience !== 'string' || audience === '')) {
+    throw new TypeError(`option ${name}.audience must be a string`)
+  }
+  return { origin: parsed.origin, path: parsed.pathname.replace(/\/+$/, ''), audience }
+}
+
+/**
+ * Finds the target a URL belongs to, comparing the parsed origin and whole path segments.
+ *
+ * @throws SigningError `WIMSE_TARGET_NOT_ALLOWED` when there is none, `WIMSE_URL_INSECURE` when the URL is
+ *   http beyond loopback
+ */
+export function targetOf(url: URL, targets: readonly Target[], allowInsecure: boolean): Target {
+  const target = targets
+    .filter(({ origin, path }) => url.origin === origin && isUnder(url.pathname, path))
+    .sort((a, b) => b.path.length - a.path.length)[0]
+  if (!isSecure(url) && !allowInsecure) {
+    throw new SigningError('WIMSE_URL_INSECURE', { reason: 'http beyond loopback', received: url.origin })
+  }
+  if (target === undefined || url.username !== '' || url.password !== '') {
+    throw new SigningError('WIMSE_TARGET_NOT_ALLOWED', {
+      reason: 'the URL belongs to none of the targets',
+      expected: targets.map(({ origin, path }) => origin + path),
+      received: url.origin + url.pathname,
+    })
+  }
+  return target
+}
+
+function isUnder(pathname: string, path: string): boolean {
+  return pathname === path || pathname.startsWith(`${path}/`)
+}
+
+function isSecure({ protocol, hostname }: URL): boolean {
+  return protocol === 'https:' || hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.\d+){3}$/.test(hostname)
+}

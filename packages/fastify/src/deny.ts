@@ -1,0 +1,59 @@
+import { randomUUID } from 'node:crypto'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import {
+  AuthenticationError,
+  AuthorizationError,
+  type Problem,
+  problemFor,
+  type RefusalError,
+  UnavailableError,
+} from 'wimse'
+
+/** How refusals are answered. */
+export interface DenyOptions {
+  readonly problemTypeBase: string
+  readonly onDenied: 'reply' | 'throw'
+}
+
+/** Tells whether an error is a refusal; anything else is a defect and goes to the error handler. */
+export function isRefusal(error: unknown): error is RefusalError {
+  return (
+    error instanceof AuthenticationError || error instanceof AuthorizationError || error instanceof UnavailableError
+  )
+}
+
+/**
+ * Answers a refusal: one log line for the operator, a problem document for the caller. Answered here and
+ * not by an error handler, which belongs to the application.
+ */
+export function deny(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  error: RefusalError,
+  options: DenyOptions,
+): FastifyReply {
+  const instance = `urn:uuid:${randomUUID()}`
+  const problem = problemFor(error, { typeBase: options.problemTypeBase, instance })
+  logRefusal(request, error, instance)
+  if (options.onDenied === 'throw') {
+    for (const name of ['www-authenticate', 'retry-after']) {
+      const value = problem.headers[name]
+      if (value !== undefined) reply.header(name, value)
+    }
+    throw error
+  }
+  return send(reply, problem)
+}
+
+// A serialised string, because a response schema of the route would empty an object.
+function send(reply: FastifyReply, { status, headers, body }: Problem): FastifyReply {
+  return reply.code(status).headers(headers).send(JSON.stringify(body))
+}
+
+function logRefusal(request: FastifyRequest, error: RefusalError, instance: string): void {
+  const refusal = { code: error.code, status: error.statusCode, ...error.diagnostics, instance }
+  const { cause } = error
+  if (cause !== undefined) request.log.error({ wimse: refusal, err: cause }, 'request refused')
+  else if (error instanceof UnavailableError) request.log.warn({ wimse: refusal }, 'request refused')
+  else request.log.info({ wimse: refusal }, 'request refused')
+}

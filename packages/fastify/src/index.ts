@@ -1,0 +1,19 @@
+/**
+ * Fastify plugin that knows which workload is calling.
+ *
+ * @module
+ */
+export { type WimseControl, type WimseOptions, wimse, wimse as default, workloadOf } from './plugin.js'
+export { redactPaths } from './redact-paths.js'
+export type { WimseAllowRule, WimseMode, WimseRouteOptions } from './route-config.js'
+export {
+  type AllowPredicate,
+  type AllowRule,
+  AuthenticationError,
+  AuthorizationError,
+  memberOf,
+  memoryReplayStore,
+  UnavailableError,
+  under,
+  type Workload,
+} from 'wimse'

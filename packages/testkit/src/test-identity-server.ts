@@ -1,0 +1,93 @@
+import type { JWK } from 'jose'
+import {
+  type AlgorithmName,
+  type Clock,
+  type Credential,
+  importCredential,
+  issueWit,
+  parseWorkloadIdentifier,
+  type TrustDomainOptions,
+} from 'wimse'
+import { generateTestKeyPair } from './key-pair.js'
+
+/** What a test credential is issued for. */
+export interface IssueOptions {
+  /** A workload identifier, or a path within the server's trust domain: `/checkout`. */
+  readonly subject: string
+  /** Algorithm of the workload's key. Default `ES256`. */
+  readonly algorithm?: AlgorithmName
+  /** Seconds the identity token lives. Default 3600. */
+  readonly lifetime?: number
+  /** Further claims of the identity token. */
+  readonly claims?: Readonly<Record<string, unknown>>
+}
+
+/** An identity server in a box: one trust domain, one key, no network. */
+export interface TestIdentityServer {
+  /** Scheme and trust domain. */
+  readonly origin: string
+  /** Its public keys. */
+  readonly jwks: { readonly keys: readonly JWK[] }
+  /** For the option `trustDomains`. */
+  readonly trustDomains: Readonly<Record<string, TrustDomainOptions>>
+  /** Its private key, for tests that sign tokens of their own. */
+  readonly issuerKey: JWK
+  readonly now: Clock | undefined
+  /** Makes a key pair and signs an identity token for it. */
+  issue(options: IssueOptions): Promise<Credential>
+}
+
+/** The private keys of test credentials, for {@link faults}; a credential itself does not give its key away. */
+const privateKeys = new WeakMap<Credential, JWK>()
+
+/**
+ * Makes an identity server for one trust domain. Real keys, real signatures: only the network is missing.
+ *
+ * @param options `origin` such as `wimse://example.com`; `algorithm` of its key, default `ES256`; `now` in
+ *   epoch seconds, default the system clock
+ */
+export function createTestIdentityServer(options: {
+  readonly origin: string
+  readonly algorithm?: AlgorithmName
+  readonly now?: Clock
+}): TestIdentityServer {
+  const { origin, algorithm = 'ES256', now } = options
+  const { trustDomain } = parseWorkloadIdentifier(origin)
+  const { privateJwk, publicJwk } = generateTestKeyPair(algorithm)
+  const kid = `${trustDomain}#1`
+  const issuerKey = { ...privateJwk, kid }
+  const jwks = { keys: [{ ...publicJwk, kid }] }
+  return {
+    origin: trustDomain,
+    jwks,
+    trustDomains: { [trustDomain]: { jwks } },
+    issuerKey,
+    now,
+    async issue({ subject, algorithm: keyAlgorithm = 'ES256', lifetime, claims }) {
+      const key = generateTestKeyPair(keyAlgorithm)
+      const wit = await issueWit({
+        issuerKey,
+        subject: subject.startsWith('/') ? trustDomain + subject : subject,
+        confirmationKey: key.publicJwk,
+        lifetime,
+        claims,
+        now,
+      })
+      const credential = await importCredential({ wit, key: key.privateJwk })
+      privateKeys.set(credential, key.privateJwk)
+      return credential
+    },
+  }
+}
+
+/**
+ * The private key of a credential that a test identity server issued, for `staticCredentials` and for
+ * tests that sign tokens of their own.
+ *
+ * @throws TypeError for any other credential
+ */
+export function privateKeyOf(credential: Credential): JWK {
+  const key = privateKeys.get(credential)
+  if (key === undefined) throw new TypeError('not a credential of a test identity server')
+  return key
+}
