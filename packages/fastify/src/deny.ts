@@ -45,9 +45,10 @@ export function deny(
   return send(reply, problem)
 }
 
-// A serialised string, because a response schema of the route would empty an object.
+// Bytes, because a response schema of the route would empty an object, and a string gets a charset that
+// the media type does not have.
 function send(reply: FastifyReply, { status, headers, body }: Problem): FastifyReply {
-  return reply.code(status).headers(headers).send(JSON.stringify(body))
+  return reply.code(status).headers(headers).send(Buffer.from(JSON.stringify(body)))
 }
 
 function logRefusal(request: FastifyRequest, error: RefusalError, instance: string): void {

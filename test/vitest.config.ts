@@ -1,0 +1,29 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+const source = (path: string): string => fileURLToPath(new URL(`../${path}/src/index.ts`, import.meta.url))
+
+export default defineConfig({
+  test: {
+    root: fileURLToPath(new URL('.', import.meta.url)),
+    include: ['**/*.test.ts'],
+    testTimeout: 30_000,
+    globalSetup: ['./global-setup.ts'],
+    reporters: ['default', ['json', { outputFile: '.results.json' }]],
+    typecheck: { enabled: false },
+  },
+  resolve: {
+    // From source, so that a stack trace and a coverage report name the line that was written. What is
+    // published is tested from packed tarballs in packages.test.ts.
+    alias: {
+      'fastify-wimse': source('packages/fastify'),
+      'fastify-wimse-client': source('packages/fastify-client'),
+      'wimse-testkit': source('packages/testkit'),
+      wimse: source('packages/core'),
+      '@wimse-demo/identity-server': source('apps/identity-server'),
+      '@wimse-demo/inventory': source('apps/inventory'),
+      '@wimse-demo/checkout': source('apps/checkout'),
+      '@wimse-demo/console': source('apps/console'),
+    },
+  },
+})
