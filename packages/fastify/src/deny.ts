@@ -24,7 +24,9 @@ export function isRefusal(error: unknown): error is RefusalError {
 
 /**
  * Answers a refusal: one log line for the operator, a problem document for the caller. Answered here and
- * not by an error handler, which belongs to the application.
+ * not by an error handler, which belongs to the application, unless that is what `onDenied` asks for.
+ *
+ * @throws RefusalError the refusal itself with `onDenied: 'throw'`; status and challenge are set by then
  */
 export function deny(
   request: FastifyRequest,
@@ -36,10 +38,8 @@ export function deny(
   const problem = problemFor(error, { typeBase: options.problemTypeBase, instance })
   logRefusal(request, error, instance)
   if (options.onDenied === 'throw') {
-    for (const name of ['www-authenticate', 'retry-after']) {
-      const value = problem.headers[name]
-      if (value !== undefined) reply.header(name, value)
-    }
+    const { 'content-type': _theirs, ...headers } = problem.headers
+    reply.code(problem.status).headers(headers)
     throw error
   }
   return send(reply, problem)

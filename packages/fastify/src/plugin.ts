@@ -83,7 +83,7 @@ const PLUGIN_OPTIONS: readonly (keyof WimseOptions)[] = [
 ]
 
 const register: FastifyPluginAsync<WimseOptions> = async (app, options) => {
-  if (Object.hasOwn(app, kGuard)) throw new Error('fastify-wimse is already registered in this scope')
+  if (Object.hasOwn(app, 'wimse')) throw new Error('fastify-wimse is already registered in this scope')
   const guard = createGuard(options)
   const unprotected: string[] = []
 
@@ -92,8 +92,9 @@ const register: FastifyPluginAsync<WimseOptions> = async (app, options) => {
     app.decorateRequest(kVerified, null)
   }
   app.decorate('wimse', createControl(guard))
-  app.decorate('verifyWorkload', async (request: FastifyRequest) => {
-    await verified(request, guardOf(request.server)!)
+  app.decorate('verifyWorkload', async (request: FastifyRequest, reply: FastifyReply) => {
+    const governing = guardOf(request.server) ?? guard
+    await admitOrDeny(request, reply, governing, { ...governing.deny, onDenied: 'throw' })
   })
 
   const replaced = guardOf(app)
@@ -102,7 +103,10 @@ const register: FastifyPluginAsync<WimseOptions> = async (app, options) => {
 
   app.addHook('onReady', async () => {
     if (unprotected.length > 0) app.log.warn({ unprotectedRoutes: unprotected }, 'routes without workload authentication')
-    await guard.authenticator.ready()
+    // Not a reason to stay down: requests are answered with 503 until the keys are there.
+    await guard.authenticator.ready().catch((err: unknown) => {
+      app.log.error({ err }, 'fastify-wimse: the keys of a trust domain are not there yet')
+    })
   })
   app.addHook('onClose', async () => guard.authenticator.close())
   logDangerousOptions(app, options)
@@ -118,13 +122,7 @@ const register: FastifyPluginAsync<WimseOptions> = async (app, options) => {
     })
     scope.addHook('onRequest', async (request, reply) => {
       if (guardOf(request.server) !== guard || policyOf(request, guard).mode === 'off') return undefined
-      try {
-        await verified(request, guard)
-        return undefined
-      } catch (error) {
-        if (!isRefusal(error)) throw error
-        return deny(request, reply, error, guard.deny)
-      }
+      return admitOrDeny(request, reply, guard, guard.deny)
     })
     scope.addHook('onSend', (request, reply, payload, done) => {
       if (guardOf(request.server) === guard && policyOf(request, guard).mode !== 'off') addVary(reply)
@@ -179,6 +177,22 @@ function createControl({ authenticator }: Guard): WimseControl {
         () => true,
         () => false,
       ),
+  }
+}
+
+/** @returns the reply when the request was refused and answered */
+async function admitOrDeny(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  guard: Guard,
+  options: DenyOptions,
+): Promise<FastifyReply | undefined> {
+  try {
+    await verified(request, guard)
+    return undefined
+  } catch (error) {
+    if (!isRefusal(error)) throw error
+    return deny(request, reply, error, options)
   }
 }
 

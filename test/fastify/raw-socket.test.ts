@@ -1,0 +1,228 @@
+import { request } from 'node:http'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { WimseOptions } from 'fastify-wimse'
+import { createTestIdentityServer, goodRequest } from 'wimse-testkit'
+import { type ProtectedService, startProtectedService } from './protected-service.js'
+import { rawRequest, type RawResponse } from './raw-request.js'
+
+const ORIGIN = 'https://inventory.example.com'
+const identityServer = createTestIdentityServer({ origin: 'wimse://example.com' })
+
+interface Tokens {
+  readonly wit: string
+  readonly wpt: string
+}
+
+async function tokensFor(target: string): Promise<Tokens> {
+  const { headers } = await goodRequest({ identityServer, url: ORIGIN + target })
+  return { wit: headers['workload-identity-token'] as string, wpt: headers['workload-proof-token'] as string }
+}
+
+function fieldsOf({ wit, wpt }: Tokens): string[] {
+  return [`Workload-Identity-Token: ${wit}`, `Workload-Proof-Token: ${wpt}`]
+}
+
+const HOST = 'Host: inventory.example.com'
+
+describe('what comes over a socket', () => {
+  let service: ProtectedService
+  let handledBefore: number
+
+  const options: WimseOptions = { audience: ORIGIN, trustDomains: identityServer.trustDomains }
+  beforeAll(async () => {
+    service = await startProtectedService(options)
+  })
+  afterAll(() => service.app.close())
+  beforeEach(() => {
+    handledBefore = service.handled.length
+  })
+
+  const send = async (target: string, fields: readonly string[], host: readonly string[] = [HOST]): Promise<RawResponse> =>
+    rawRequest(service.port, [`POST ${target} HTTP/1.1`, ...host, ...fields], '{"a":1}')
+
+  const expectRefused = ({ status, body }: RawResponse, code: string): void => {
+    expect({ status, code: (JSON.parse(body) as { code: string }).code }).toEqual({ status: 400, code })
+    expect(service.handled).toHaveLength(handledBefore)
+    expect(service.parsedBodies()).toBe(handledBefore)
+  }
+
+  it('a good request is let in (the control)', async () => {
+    const { status } = await send('/a', fieldsOf(await tokensFor('/a')))
+    expect([status, service.handled.length, service.parsedBodies()]).toEqual([200, handledBefore + 1, handledBefore + 1])
+  })
+
+  it('field names in any case are let in (WIT-03)', async () => {
+    const { wit, wpt } = await tokensFor('/a')
+    const { status } = await send('/a', [`wORKLOAD-identity-TOKEN: ${wit}`, `WORKLOAD-PROOF-TOKEN:\t${wpt}  `])
+    expect(status).toBe(200)
+  })
+
+  for (const [name, code] of [
+    ['Workload-Identity-Token', 'WIMSE_WIT_REPEATED'],
+    ['Workload-Proof-Token', 'WIMSE_WPT_REPEATED'],
+  ] as const) {
+    it(`${name} twice is refused, whichever value the second has (WIT-02, WPT-02, NODE-01)`, async () => {
+      const good = await tokensFor('/a')
+      for (const value of [name.includes('Identity') ? good.wit : good.wpt, 'x', '']) {
+        expectRefused(await send('/a', [...fieldsOf(good), `${name.toLowerCase()}: ${value}`]), code)
+        expectRefused(await send('/a', [`${name.toUpperCase()}: ${value}`, ...fieldsOf(good)]), code)
+      }
+    })
+  }
+
+  it('two tokens in one field are refused (WIT-02)', async () => {
+    const { wit, wpt } = await tokensFor('/a')
+    expectRefused(await send('/a', fieldsOf({ wit: `${wit}, ${wit}`, wpt })), 'WIMSE_WIT_MALFORMED')
+    expectRefused(await send('/a', fieldsOf({ wit, wpt: `${wpt},${wpt}` })), 'WIMSE_WPT_MALFORMED')
+  })
+
+  it('an empty field counts as one', async () => {
+    const { wit, wpt } = await tokensFor('/a')
+    expectRefused(await send('/a', fieldsOf({ wit: '', wpt })), 'WIMSE_WIT_MALFORMED')
+    expectRefused(await send('/a', fieldsOf({ wit, wpt: '' })), 'WIMSE_WPT_MALFORMED')
+  })
+
+  it('tokens in trailers do not count', async () => {
+    const { wit, wpt } = await tokensFor('/a')
+    const status = await new Promise<number>((resolve, reject) => {
+      const outgoing = request(
+        { port: service.port, host: '127.0.0.1', method: 'POST', path: '/a', headers: { Host: 'inventory.example.com', 'Workload-Proof-Token': wpt, Trailer: 'Workload-Identity-Token' } },
+        (response) => {
+          response.resume()
+          resolve(response.statusCode!)
+        },
+      )
+      outgoing.on('error', reject)
+      outgoing.write('x')
+      outgoing.addTrailers({ 'Workload-Identity-Token': wit })
+      outgoing.end()
+    })
+    expect(status).toBe(400)
+    expect(service.handled).toHaveLength(handledBefore)
+  })
+
+  it('two Authorization fields are refused', async () => {
+    const fields = fieldsOf(await tokensFor('/a'))
+    for (const second of ['Bearer b', 'Basic b', '']) {
+      expectRefused(await send('/a', [...fields, 'Authorization: Bearer a', `Authorization: ${second}`]), 'WIMSE_WPT_ACCESS_TOKEN_HASH')
+    }
+  })
+
+  it('an access token is seen whatever surrounds its scheme', async () => {
+    const fields = fieldsOf(await tokensFor('/a'))
+    for (const value of ['Bearer a', 'bearer  a', 'BEARER\ta', 'DPoP a', 'Bearer', 'Bearer ']) {
+      expectRefused(await send('/a', [...fields, `Authorization: ${value}`]), 'WIMSE_WPT_ACCESS_TOKEN_HASH')
+    }
+  })
+
+  it('a proof in the Authorization field beside one in its own field is refused', async () => {
+    const good = await tokensFor('/a')
+    expectRefused(await send('/a', [...fieldsOf(good), `Authorization: WPT ${good.wpt}`]), 'WIMSE_WPT_REPEATED')
+  })
+
+  it('a proof in the Authorization field alone is missing where that carriage is not accepted', async () => {
+    const { wit, wpt } = await tokensFor('/a')
+    expectRefused(await send('/a', [`Workload-Identity-Token: ${wit}`, `Authorization: WPT ${wpt}`]), 'WIMSE_WPT_MISSING')
+  })
+
+  it('two Txn-Token fields are refused', async () => {
+    expectRefused(await send('/a', [...fieldsOf(await tokensFor('/a')), 'Txn-Token: a', 'Txn-Token: a']), 'WIMSE_WPT_TXN_TOKEN_HASH')
+  })
+
+  it('two Host fields are refused', async () => {
+    const fields = fieldsOf(await tokensFor('/a'))
+    for (const second of ['inventory.example.com', 'evil.example']) {
+      const response = await send('/a', fields, [HOST, `Host: ${second}`])
+      expect(response.status).toBe(400)
+      expect(service.handled).toHaveLength(handledBefore)
+    }
+  })
+
+  it('Host plays no part in the audience (WPT-24)', async () => {
+    for (const host of ['evil.example', 'user@evil.example', 'h/evil?x=', 'h:99999']) {
+      handledBefore = service.handled.length
+      const { status } = await send('/a', fieldsOf(await tokensFor('/a')), [`Host: ${host}`])
+      expect([host, status]).toEqual([host, 200])
+    }
+    const forged = await goodRequest({ identityServer, url: 'https://evil.example/a' })
+    handledBefore = service.handled.length
+    const fields = fieldsOf({
+      wit: forged.headers['workload-identity-token'] as string,
+      wpt: forged.headers['workload-proof-token'] as string,
+    })
+    expectRefused(await send('/a', [...fields, 'X-Forwarded-Host: evil.example'], ['Host: evil.example']), 'WIMSE_WPT_AUDIENCE')
+  })
+
+  for (const [target, named] of [
+    ['http://inventory.example.com/a', '/a'],
+    ['https://inventory.example.com/a', '/a'],
+    ['http://evil.example/a', '/a'],
+    ['/b/../a', '/a'],
+    ['/./a', '/a'],
+    ['/b/%2e%2e/a', '/a'],
+    ['/b/.%2E/a', '/a'],
+    ['/a#fragment', '/a'],
+    ['/b\\..\\a', '/a'],
+  ] as const) {
+    it(`the target ${target} is refused, with a proof for ${named}`, async () => {
+      expectRefused(await send(target, fieldsOf(await tokensFor(named))), 'WIMSE_TARGET_INVALID')
+    })
+  }
+
+  it('a target that starts with two slashes is a path', async () => {
+    expectRefused(await send('//evil/a', fieldsOf(await tokensFor('/a'))), 'WIMSE_WPT_AUDIENCE')
+    const { status } = await send('//evil/a', fieldsOf(await tokensFor('//evil/a')))
+    expect(status).toBe(200)
+  })
+
+  it('a query does not matter, a fragment in the proof does not either (WPT-18)', async () => {
+    const { status } = await send('/a?b=/../c', fieldsOf(await tokensFor('/a')))
+    expect(status).toBe(200)
+  })
+
+  it('a second token hidden behind more fields than Node reports is refused', async () => {
+    const good = await tokensFor('/a')
+    for (const fillers of [996, 997, 1000, 1200]) {
+      const filler = Array.from({ length: fillers }, (_, index) => `a${index}: 1`)
+      const { status, body } = await send('/a', [...fieldsOf(good), ...filler, `Workload-Identity-Token: ${good.wit}`])
+      expect([400, 431]).toContain(status)
+      if (status === 400) expect(body).toMatch(/WIMSE_(TARGET_INVALID|WIT_REPEATED)/)
+      expect(service.handled).toHaveLength(handledBefore)
+    }
+  })
+
+  it('a service that reports fewer fields counts by its own limit', async () => {
+    const other = await startProtectedService(options)
+    other.app.server.maxHeadersCount = 10
+    const good = await tokensFor('/a')
+    const filler = Array.from({ length: 10 }, (_, index) => `a${index}: 1`)
+    const { status, body } = await rawRequest(other.port, ['GET /a HTTP/1.1', HOST, ...fieldsOf(good), ...filler])
+    expect({ status, code: (JSON.parse(body) as { code: string }).code }).toEqual({ status: 400, code: 'WIMSE_TARGET_INVALID' })
+    const control = await rawRequest(other.port, ['GET /a HTTP/1.1', HOST, ...fieldsOf(good), ...filler.slice(0, 3)])
+    expect(control.status).toBe(200)
+    await other.app.close()
+  })
+
+  it('a token longer than maxTokenBytes is refused before it is read', async () => {
+    const other = await startProtectedService({ ...options, maxTokenBytes: 600 })
+    const { wit, wpt } = await tokensFor('/a')
+    const longer = `${wit}${'A'.repeat(600)}`
+    const { body } = await rawRequest(other.port, ['GET /a HTTP/1.1', HOST, ...fieldsOf({ wit: longer, wpt })])
+    expect(JSON.parse(body)).toMatchObject({ code: 'WIMSE_TOKEN_TOO_LARGE', status: 400 })
+    await other.app.close()
+  })
+
+  it('rewriteUrl does not change what the proof is for', async () => {
+    const { default: Fastify } = await import('fastify')
+    const { wimse } = await import('fastify-wimse')
+    const app = Fastify({ rewriteUrl: ({ url = '' }) => url.replace('/public', '/internal') })
+    await app.register(wimse, options)
+    app.get('/internal/a', async () => 'reached')
+    await app.listen({ port: 0, host: '127.0.0.1' })
+    const { port } = app.server.address() as { port: number }
+    const call = async (named: string): Promise<number> =>
+      (await rawRequest(port, ['GET /public/a HTTP/1.1', HOST, ...fieldsOf(await tokensFor(named))])).status
+    expect([await call('/public/a'), await call('/internal/a')]).toEqual([200, 400])
+    await app.close()
+  })
+})
