@@ -1,10 +1,12 @@
 import { createPrivateKey, type JsonWebKey, type KeyObject } from 'node:crypto'
 import { makeSignature, verifySignature } from '../crypto/signature.js'
+import { thumbprintOf } from '../crypto/keys.js'
 import { tokenHash } from '../crypto/token-hash.js'
 import { SigningError } from '../errors.js'
 import type { WorkloadIdentifier } from '../identity/workload-identifier.js'
 import { ALGORITHM_NAMES, type SignatureAlgorithm } from '../jws/algorithms.js'
 import { decodeBase64url } from '../jws/base64url.js'
+import type { PublicJwk } from '../jws/public-jwk.js'
 import { readConfirmationKey } from '../trust/confirmation.js'
 import { parseWit } from '../trust/wit.js'
 
@@ -58,6 +60,10 @@ export async function importCredential(material: {
 
   const privateKey = readPrivateKey(key)
   const { algorithm } = confirmation
+  if (typeof key === 'object' && thumbprintOf(key as PublicJwk) !== confirmation.thumbprint) {
+    throw mismatch('the public members of the key are not those of cnf.jwk of the WIT')
+  }
+  // Node imports a JWK whose halves do not match, so only a signature tells.
   if (!canSignFor(algorithm, privateKey, confirmation.key)) {
     throw mismatch('a value signed with the key does not verify under cnf.jwk of the WIT')
   }

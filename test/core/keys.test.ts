@@ -1,0 +1,212 @@
+import { createPrivateKey, createPublicKey, generateKeyPairSync, sign } from 'node:crypto'
+import { describe, expect, it } from 'vitest'
+import { importPublicKey } from '../../packages/core/src/crypto/keys.js'
+import { makeSignature, verifySignature } from '../../packages/core/src/crypto/signature.js'
+import { type AlgorithmName, ALGORITHM_NAMES, ALGORITHMS } from '../../packages/core/src/jws/algorithms.js'
+import { decodeBase64url } from '../../packages/core/src/jws/base64url.js'
+import { readPublicJwk } from '../../packages/core/src/jws/public-jwk.js'
+import { readConfirmationKey } from '../../packages/core/src/trust/confirmation.js'
+import { readTrustBundle, selectTrustKey } from '../../packages/core/src/trust/trust-bundle.js'
+import { generateTestKeyPair } from 'wimse-testkit'
+
+const everyAlgorithm = new Set<string>(ALGORITHM_NAMES)
+const ec = generateTestKeyPair('ES256').publicJwk as Record<string, string>
+const ed = generateTestKeyPair('Ed25519').publicJwk as Record<string, string>
+const rsa = generateTestKeyPair('PS256').publicJwk as Record<string, string>
+
+const base64url = (hex: string): string => Buffer.from(hex, 'hex').toString('base64url')
+
+describe('verifySignature() (BCP-02, BCP-04)', () => {
+  for (const name of ALGORITHM_NAMES) {
+    it(`${name}: verifies its own signatures and no others`, () => {
+      const algorithm = ALGORITHMS.get(name)!
+      const { privateJwk, publicJwk } = generateTestKeyPair(name)
+      const publicKey = createPublicKey({ key: publicJwk as never, format: 'jwk' })
+      const privateKey = createPrivateKey({ key: privateJwk as never, format: 'jwk' })
+      for (let round = 0; round < 20; round++) {
+        const signature = decodeBase64url(makeSignature(algorithm, privateKey, `round ${round}`))!
+        expect(verifySignature(algorithm, publicKey, `round ${round}`, signature)).toBe(true)
+        expect(verifySignature(algorithm, publicKey, `round ${round + 1}`, signature)).toBe(false)
+        for (const length of [0, signature.length - 1]) {
+          expect(verifySignature(algorithm, publicKey, `round ${round}`, signature.subarray(0, length))).toBe(false)
+        }
+        const longer = Uint8Array.from([...signature, 0])
+        expect(verifySignature(algorithm, publicKey, `round ${round}`, longer)).toBe(false)
+      }
+    })
+  }
+
+  it('reads ECDSA halves that start with zeros or with a set bit', () => {
+    const algorithm = ALGORITHMS.get('ES256')!
+    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const seen = new Set<string>()
+    for (let round = 0; round < 3000 && seen.size < 3; round++) {
+      const signature = sign('sha256', Buffer.from(String(round)), { key: privateKey, dsaEncoding: 'ieee-p1363' })
+      const first = signature[0]!
+      seen.add(first === 0 ? 'zero' : first >= 0x80 ? 'set' : 'clear')
+      expect(verifySignature(algorithm, publicKey, String(round), signature)).toBe(true)
+    }
+    expect(seen.size).toBe(3)
+  })
+
+  it('refuses ECDSA halves of zero', () => {
+    const algorithm = ALGORITHMS.get('ES256')!
+    const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    expect(verifySignature(algorithm, publicKey, 'a', new Uint8Array(64))).toBe(false)
+  })
+
+  it('refuses ECDSA signatures in DER', () => {
+    const algorithm = ALGORITHMS.get('ES256')!
+    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    expect(verifySignature(algorithm, publicKey, 'a', sign('sha256', Buffer.from('a'), privateKey))).toBe(false)
+  })
+
+  it('refuses PSS signatures whose salt has another length', () => {
+    const algorithm = ALGORITHMS.get('PS256')!
+    const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+    const withSalt = (saltLength: number): Buffer => sign('sha256', Buffer.from('a'), { key: privateKey, padding: 6, saltLength })
+    expect(verifySignature(algorithm, publicKey, 'a', withSalt(32))).toBe(true)
+    expect(verifySignature(algorithm, publicKey, 'a', withSalt(20))).toBe(false)
+  })
+})
+
+describe('readPublicJwk() and importPublicKey() (CNF-05, BCP-05, WIT-31)', () => {
+  const usable = (jwk: Record<string, unknown>): string => {
+    const read = readPublicJwk(jwk, ['sig'])
+    if (typeof read === 'string') return read
+    return importPublicKey(read.jwk) === null ? 'not on its curve' : `usable as ${read.algorithms.join(' or ')}`
+  }
+  const { alg: _ecAlg, ...ecWithoutAlg } = ec
+  const { alg: _edAlg, ...edWithoutAlg } = ed
+  const { alg: _rsaAlg, ...rsaWithoutAlg } = rsa
+  const rows: readonly (readonly [what: string, jwk: Record<string, unknown>, outcome: RegExp])[] = [
+    ['an EC key', ec, /usable as ES256$/],
+    ['an EC key without alg', ecWithoutAlg, /usable as ES256$/],
+    ['an Ed25519 key without alg', edWithoutAlg, /usable as EdDSA or Ed25519$/],
+    ['an RSA key without alg', rsaWithoutAlg, /usable as RS256$/],
+    ['an RSA key for PSS', rsa, /usable as PS256$/],
+    ['a key for signatures', { ...ec, use: 'sig', key_ops: ['verify'] }, /usable/],
+    ['unknown members', { ...ec, note: 'x', ext: true }, /usable/],
+    ['a key with d', { ...ec, d: ec['x'] }, /private member d/],
+    ['an RSA key with p', { ...rsa, p: 'AQAB' }, /private member p/],
+    ['a symmetric key', { kty: 'oct', k: 'AAAA' }, /private member k/],
+    ['a key for encryption', { ...ec, use: 'enc' }, /use/],
+    ['a key with a use that is a list', { ...ec, use: ['sig'] }, /use/],
+    ['a key that may not verify', { ...ec, key_ops: ['sign'] }, /key_ops/],
+    ['key_ops that are text', { ...ec, key_ops: 'verify' }, /key_ops/],
+    ['an algorithm of another curve', { ...ec, alg: 'ES384' }, /alg/],
+    ['an algorithm of another type', { ...ec, alg: 'PS256' }, /alg/],
+    ['an algorithm for encryption', { ...ec, alg: 'ECDH-ES' }, /alg/],
+    ['alg none', { ...ec, alg: 'none' }, /alg/],
+    ['another curve', { ...ec, crv: 'secp256k1' }, /kty or crv/],
+    ['Ed448', { ...ed, crv: 'Ed448' }, /kty or crv/],
+    ['X25519', { ...ed, crv: 'X25519' }, /kty or crv/],
+    ['no type', { ...ec, kty: undefined }, /kty or crv/],
+    ['a kid that is a number', { ...ec, kid: 7 }, /kid/],
+    ['no x', { ...ec, x: undefined }, /x is not 32 bytes/],
+    ['a short x', { ...ec, x: 'AAAA' }, /x is not 32 bytes/],
+    ['a padded x', { ...ec, x: `${ec['x']!}=` }, /x is not 32 bytes/],
+    ['x with a zero in front', { ...ec, x: base64url(`00${Buffer.from(ec['x']!, 'base64url').toString('hex')}`) }, /x is not 32/],
+    ['no y', { ...ec, y: undefined }, /y is not 32 bytes/],
+    ['a point off the curve', { ...ec, y: ec['x'] }, /not on its curve/],
+    ['the point at infinity', { ...ec, x: base64url('00'.repeat(32)), y: base64url('00'.repeat(32)) }, /not on its curve/],
+    ['an Ed25519 y that has no x', { ...ed, x: base64url(`02${'00'.repeat(31)}`) }, /not on its curve/],
+    ['an Ed25519 y beyond the field', { ...ed, x: base64url(`ee${'ff'.repeat(30)}7f`) }, /not on its curve/],
+    ['an RSA modulus of 2040 bits', { ...rsa, n: base64url('ab'.repeat(255)) }, /n must/],
+    ['an RSA modulus of 2047 bits', { ...rsa, n: base64url(`7f${'ab'.repeat(255)}`) }, /n must/],
+    ['an RSA modulus of 4104 bits', { ...rsa, n: base64url('ab'.repeat(513)) }, /n must/],
+    ['an even RSA modulus', { ...rsa, n: base64url(`${'ab'.repeat(255)}aa`) }, /n must/],
+    ['an RSA modulus with a zero in front', { ...rsa, n: base64url(`00${'ab'.repeat(256)}`) }, /n must/],
+    ['an RSA exponent of 1', { ...rsa, e: 'AQ' }, /n must/],
+    ['an even RSA exponent', { ...rsa, e: 'BA' }, /n must/],
+    ['an RSA exponent of 40 bits', { ...rsa, e: 'AQAAAAE' }, /n must/],
+    ['no RSA exponent', { ...rsa, e: undefined }, /n must/],
+  ]
+  for (const [what, jwk, outcome] of rows) {
+    it(`${what}: ${outcome.source}`, () => {
+      const present = Object.fromEntries(Object.entries(jwk).filter(([, value]) => value !== undefined))
+      expect(usable(present)).toMatch(outcome)
+    })
+  }
+
+  const SMALL_ORDER = [
+    `01${'00'.repeat(31)}`,
+    '00'.repeat(32),
+    `${'00'.repeat(31)}80`,
+    `ec${'ff'.repeat(30)}7f`,
+    '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
+    '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85',
+    'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
+    'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa',
+  ]
+  for (const point of SMALL_ORDER) {
+    it(`the Ed25519 point of small order ${point.slice(0, 8)}… is not a key`, () => {
+      expect(usable({ ...ed, x: base64url(point) })).toBe('not on its curve')
+    })
+  }
+
+  it('takes every fresh Ed25519 key', () => {
+    for (let round = 0; round < 50; round++) expect(usable(generateTestKeyPair('EdDSA').publicJwk as never)).toMatch(/usable/)
+  })
+})
+
+describe('readConfirmationKey() (CNF-02, CNF-03, CNF-18, WIT-17 to WIT-19)', () => {
+  const rows: readonly (readonly [what: string, cnf: unknown, outcome: 'usable' | RegExp])[] = [
+    ['a jwk', { jwk: ec }, 'usable'],
+    ['unknown members beside it (CNF-04)', { jwk: ec, other: 1 }, 'usable'],
+    ['a kid beside it', { jwk: ec, kid: 'a' }, 'usable'],
+    ['nothing', undefined, /not an object/],
+    ['null', null, /not an object/],
+    ['a list', [{ jwk: ec }], /not an object/],
+    ['an empty object', {}, /jwk is not an object/],
+    ['a name in capitals (CNF-11)', { JWK: ec }, /jwk is not an object/],
+    ['a jwk that is text', { jwk: JSON.stringify(ec) }, /jwk is not an object/],
+    ['jwe beside jwk', { jwk: ec, jwe: 'x' }, /jwe or jku/],
+    ['jku beside jwk', { jwk: ec, jku: 'https://a.example' }, /jwe or jku/],
+    ['a jwk without alg', { jwk: { ...ec, alg: undefined } }, /alg is missing/],
+  ]
+  for (const [what, cnf, outcome] of rows) {
+    it(`${what}: ${String(outcome)}`, () => {
+      const key = readConfirmationKey(cnf, everyAlgorithm)
+      if (outcome === 'usable') expect(key).toMatchObject({ algorithm: { name: 'ES256' } })
+      else expect(key).toMatch(outcome)
+    })
+  }
+
+  it('refuses an algorithm that is not accepted', () => {
+    expect(readConfirmationKey({ jwk: ec }, new Set(['PS256']))).toMatch(/not one of the accepted/)
+  })
+})
+
+describe('readTrustBundle() and selectTrustKey() (WIT-06, WIT-24, BCP-02)', () => {
+  const a = { ...ec, kid: 'a' }
+  const b = { ...generateTestKeyPair('ES256').publicJwk, kid: 'b' }
+
+  it('leaves out what cannot be used and says so', () => {
+    const bundle = readTrustBundle({ keys: [a, { kty: 'oct', k: 'AA' }, 7, { ...b, use: 'enc' }] })
+    expect(bundle.keys.map(({ kid }) => kid)).toEqual(['a'])
+    expect(bundle.skipped).toHaveLength(3)
+  })
+
+  it('takes only wit-svid keys where there are any', () => {
+    const bundle = readTrustBundle({ keys: [a, { ...b, use: 'wit-svid' }, { ...b, kid: 'c', use: 'jwt-svid' }] })
+    expect(bundle.keys.map(({ kid }) => kid)).toEqual(['b'])
+  })
+
+  it('takes an empty set, which trusts nobody', () => expect(readTrustBundle({ keys: [] }).keys).toEqual([]))
+
+  for (const jwks of [undefined, null, [], {}, { keys: {} }, { keys: [{ kty: 'oct', k: 'AA' }] }, { keys: [null] }]) {
+    it(`throws for ${JSON.stringify(jwks)}`, () => expect(() => readTrustBundle(jwks)).toThrow(TypeError))
+  }
+
+  const select = (keys: readonly object[], kid: string | undefined, alg: AlgorithmName): string | undefined | null => {
+    const key = selectTrustKey(readTrustBundle({ keys }), kid, alg)
+    return key === null ? null : key.kid
+  }
+  it('finds a key by its id', () => expect(select([a, b], 'b', 'ES256')).toBe('b'))
+  it('finds the only key without an id', () => expect(select([a], undefined, 'ES256')).toBe('a'))
+  it('finds none for an unknown id', () => expect(select([a], 'A', 'ES256')).toBeNull())
+  it('finds none without an id where several fit', () => expect(select([a, b], undefined, 'ES256')).toBeNull())
+  it('finds none where two have the id', () => expect(select([a, { ...b, kid: 'a' }], 'a', 'ES256')).toBeNull())
+  it('finds none for another algorithm', () => expect(select([{ ...rsa, kid: 'r' }], 'r', 'RS256')).toBeNull())
+})
