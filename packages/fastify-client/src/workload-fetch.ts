@@ -63,6 +63,7 @@ export function createWorkloadFetch(options: WorkloadFetchOptions): WorkloadFetc
   const otherTokens = readFieldNames('otherTokens', options.otherTokens)
   if (typeof credentials?.current !== 'function') throw new TypeError('option credentials must be a credential source')
   if (!Object.hasOwn(REVISIONS, revision)) throw new TypeError(`option revision must be one of ${Object.keys(REVISIONS).join(', ')}`)
+  if (now !== undefined && typeof now !== 'function') throw new TypeError('option now must be a function')
   if (typeof allowInsecure !== 'boolean') throw new TypeError('option allowInsecure must be a boolean')
   const targets = readTargets(options.targets, allowInsecure)
 
