@@ -16,8 +16,16 @@ const NOON = 1_760_000_000
 const clock = fixedClock(NOON)
 const identityServer = createTestIdentityServer({ origin: 'wimse://example.com', now: clock })
 
-function authenticatorWith(options: Partial<AuthenticatorOptions> = {}): ReturnType<typeof createAuthenticator> {
-  return createAuthenticator({ audience: ORIGIN, trustDomains: identityServer.trustDomains, now: clock, clockTolerance: 0, ...options })
+function authenticatorWith(
+  options: Partial<AuthenticatorOptions> = {},
+): ReturnType<typeof createAuthenticator> {
+  return createAuthenticator({
+    audience: ORIGIN,
+    trustDomains: identityServer.trustDomains,
+    now: clock,
+    clockTolerance: 0,
+    ...options,
+  })
 }
 
 async function present(
@@ -33,7 +41,8 @@ async function present(
 const codeOf = async (promise: Promise<unknown>): Promise<string> =>
   promise.then(
     () => 'let in',
-    (error: unknown) => (error instanceof AuthenticationError || error instanceof UnavailableError ? error.code : String(error)),
+    (error: unknown) =>
+      error instanceof AuthenticationError || error instanceof UnavailableError ? error.code : String(error),
   )
 
 afterEach(() => {
@@ -41,7 +50,19 @@ afterEach(() => {
 })
 
 describe('createAuthenticator().authenticate()', () => {
-  for (const algorithm of ['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519', 'PS256', 'PS384', 'PS512', 'RS256', 'RS384', 'RS512'] as const) {
+  for (const algorithm of [
+    'ES256',
+    'ES384',
+    'ES512',
+    'EdDSA',
+    'Ed25519',
+    'PS256',
+    'PS384',
+    'PS512',
+    'RS256',
+    'RS384',
+    'RS512',
+  ] as const) {
     it(`takes proofs by ${algorithm} (WIT-20, WIT-21)`, async () => {
       const workload = await authenticatorWith().authenticate(await present({ algorithm }))
       expect(workload.id).toBe('wimse://example.com/checkout')
@@ -50,7 +71,11 @@ describe('createAuthenticator().authenticate()', () => {
       const server = createTestIdentityServer({ origin: 'wimse://example.com', algorithm, now: clock })
       const credential = await server.issue({ subject: '/checkout' })
       const headers = signRequest(credential, { url: `${ORIGIN}/`, now: NOON })
-      const tokens = { wit: headers['Workload-Identity-Token']!, wpt: headers['Workload-Proof-Token']!, path: '/' }
+      const tokens = {
+        wit: headers['Workload-Identity-Token']!,
+        wpt: headers['Workload-Proof-Token']!,
+        path: '/',
+      }
       const authenticator = authenticatorWith({ trustDomains: server.trustDomains })
       expect((await authenticator.authenticate(tokens)).id).toBe('wimse://example.com/checkout')
       expect(await codeOf(authenticatorWith().authenticate(tokens))).toMatch(/WIMSE_WIT_(KEY|SIGNATURE)/)
@@ -60,14 +85,18 @@ describe('createAuthenticator().authenticate()', () => {
   it('takes only algorithms that are accepted (BCP-01)', async () => {
     const authenticator = authenticatorWith({ algorithms: ['ES256'] })
     expect(await codeOf(authenticator.authenticate(await present()))).toBe('let in')
-    expect(await codeOf(authenticator.authenticate(await present({ algorithm: 'EdDSA' })))).toBe('WIMSE_WIT_CONFIRMATION')
+    expect(await codeOf(authenticator.authenticate(await present({ algorithm: 'EdDSA' })))).toBe(
+      'WIMSE_WIT_CONFIRMATION',
+    )
   })
 
   it('binds keys to scheme and trust domain: the same key id in two domains never crosses (WIT-23, WIT-25, ID-06)', async () => {
     const spiffe = createTestIdentityServer({ origin: 'spiffe://example.com', now: clock })
     const authenticator = authenticatorWith({
       trustDomains: {
-        'wimse://example.com': { jwks: { keys: identityServer.jwks.keys.map((key) => ({ ...key, kid: 'one' })) } },
+        'wimse://example.com': {
+          jwks: { keys: identityServer.jwks.keys.map((key) => ({ ...key, kid: 'one' })) },
+        },
         'spiffe://example.com': { jwks: { keys: spiffe.jwks.keys.map((key) => ({ ...key, kid: 'one' })) } },
       },
     })
@@ -75,11 +104,20 @@ describe('createAuthenticator().authenticate()', () => {
     Object.assign(crossing.issuerKey, identityServer.issuerKey, { kid: 'one' })
     const credential = await crossing.issue({ subject: '/checkout' })
     const headers = signRequest(credential, { url: `${ORIGIN}/`, now: NOON })
-    const tokens = { wit: headers['Workload-Identity-Token']!, wpt: headers['Workload-Proof-Token']!, path: '/' }
+    const tokens = {
+      wit: headers['Workload-Identity-Token']!,
+      wpt: headers['Workload-Proof-Token']!,
+      path: '/',
+    }
     expect(await codeOf(authenticator.authenticate(tokens))).toBe('WIMSE_WIT_SIGNATURE')
   })
 
-  const limits: readonly (readonly [what: string, at: number, options: Partial<AuthenticatorOptions>, code: string])[] = [
+  const limits: readonly (readonly [
+    what: string,
+    at: number,
+    options: Partial<AuthenticatorOptions>,
+    code: string,
+  ])[] = [
     ['a proof in its last second', 59, {}, 'let in'],
     ['a proof at its expiry', 60, {}, 'WIMSE_WPT_EXPIRED'],
     ['a proof within the tolerance', 64.9, { clockTolerance: 5 }, 'let in'],
@@ -90,7 +128,9 @@ describe('createAuthenticator().authenticate()', () => {
   for (const [what, at, options, code] of limits) {
     it(`${what}: ${code}`, async () => {
       const tokens = await present({}, { lifetime: 60 })
-      expect(await codeOf(authenticatorWith({ ...options, now: () => NOON + at }).authenticate(tokens))).toBe(code)
+      expect(await codeOf(authenticatorWith({ ...options, now: () => NOON + at }).authenticate(tokens))).toBe(
+        code,
+      )
     })
   }
 
@@ -98,10 +138,17 @@ describe('createAuthenticator().authenticate()', () => {
     ['gives NaN', () => Number.NaN],
     ['gives infinity', () => Number.POSITIVE_INFINITY],
     ['gives text', () => '1760000000' as unknown as number],
-    ['throws', () => { throw new Error('no clock') }],
+    [
+      'throws',
+      () => {
+        throw new Error('no clock')
+      },
+    ],
   ] as const) {
     it(`admits nobody when the clock ${what}`, async () => {
-      expect(await codeOf(authenticatorWith({ now }).authenticate(await present()))).toBe('WIMSE_TRUST_UNAVAILABLE')
+      expect(await codeOf(authenticatorWith({ now }).authenticate(await present()))).toBe(
+        'WIMSE_TRUST_UNAVAILABLE',
+      )
     })
   }
 
@@ -118,7 +165,13 @@ describe('createAuthenticator().authenticate()', () => {
   it('refuses a request that took longer than thirty seconds to check', async () => {
     let elapsed = 0
     vi.spyOn(performance, 'now').mockImplementation(() => elapsed)
-    const slow = (ms: number) => authenticatorWith({ isRevoked: () => { elapsed += ms; return false } })
+    const slow = (ms: number) =>
+      authenticatorWith({
+        isRevoked: () => {
+          elapsed += ms
+          return false
+        },
+      })
     expect(await codeOf(slow(29_000).authenticate(await present()))).toBe('let in')
     expect(await codeOf(slow(31_000).authenticate(await present()))).toBe('WIMSE_WPT_EXPIRED')
   })
@@ -128,7 +181,11 @@ describe('createAuthenticator().authenticate()', () => {
     const credential = await identityServer.issue({ subject: '/checkout' })
     for (let round = 0; round < 3; round++) {
       const headers = signRequest(credential, { url: `${ORIGIN}/`, now: NOON })
-      const tokens = { wit: headers['Workload-Identity-Token']!, wpt: headers['Workload-Proof-Token']!, path: '/' }
+      const tokens = {
+        wit: headers['Workload-Identity-Token']!,
+        wpt: headers['Workload-Proof-Token']!,
+        path: '/',
+      }
       expect(await codeOf(authenticator.authenticate(tokens))).toBe('let in')
       expect(await codeOf(authenticator.authenticate(tokens))).toBe('WIMSE_WPT_REPLAYED')
     }
@@ -137,19 +194,27 @@ describe('createAuthenticator().authenticate()', () => {
   it('lets one of a hundred simultaneous copies in', async () => {
     const authenticator = authenticatorWith()
     const tokens = await present()
-    const codes = await Promise.all(Array.from({ length: 100 }, () => codeOf(authenticator.authenticate(tokens))))
+    const codes = await Promise.all(
+      Array.from({ length: 100 }, () => codeOf(authenticator.authenticate(tokens))),
+    )
     expect(codes.filter((code) => code === 'let in')).toHaveLength(1)
     expect(codes.filter((code) => code === 'WIMSE_WPT_REPLAYED')).toHaveLength(99)
   })
 
   it('ignores iat, and accepts iss where no issuer is configured (WIT-08, WIT-14)', async () => {
-    expect(await codeOf(authenticatorWith({ now: () => NOON - 2 }).authenticate(await present()))).toBe('let in')
+    expect(await codeOf(authenticatorWith({ now: () => NOON - 2 }).authenticate(await present()))).toBe(
+      'let in',
+    )
   })
 
   it('throws what is no refusal as it is', async () => {
     const tokens = await present()
-    const header = () => { throw new RangeError('a bug of the caller') }
-    expect(await codeOf(authenticatorWith({ otherTokens: ['x'] }).authenticate({ ...tokens, header }))).toMatch(/RangeError/)
+    const header = () => {
+      throw new RangeError('a bug of the caller')
+    }
+    expect(
+      await codeOf(authenticatorWith({ otherTokens: ['x'] }).authenticate({ ...tokens, header })),
+    ).toMatch(/RangeError/)
   })
 })
 
@@ -189,7 +254,13 @@ describe('the replay store of an authenticator', () => {
     ['says first later', async () => 'first', 'let in'],
     ['says seen', () => 'seen', 'WIMSE_WPT_REPLAYED'],
     ['says full', () => 'full', 'WIMSE_REPLAY_STORE_FULL'],
-    ['throws', () => { throw new Error('down') }, 'WIMSE_REPLAY_STORE_UNAVAILABLE'],
+    [
+      'throws',
+      () => {
+        throw new Error('down')
+      },
+      'WIMSE_REPLAY_STORE_UNAVAILABLE',
+    ],
     ['rejects', async () => Promise.reject(new Error('down')), 'WIMSE_REPLAY_STORE_UNAVAILABLE'],
     ['never answers', async () => new Promise(() => undefined), 'WIMSE_REPLAY_STORE_UNAVAILABLE'],
     ['says true', () => true, 'WIMSE_REPLAY_STORE_UNAVAILABLE'],
@@ -206,7 +277,10 @@ describe('the replay store of an authenticator', () => {
   it('can be turned off', async () => {
     const authenticator = authenticatorWith({ replay: false })
     const tokens = await present()
-    expect([await codeOf(authenticator.authenticate(tokens)), await codeOf(authenticator.authenticate(tokens))]).toEqual(['let in', 'let in'])
+    expect([
+      await codeOf(authenticator.authenticate(tokens)),
+      await codeOf(authenticator.authenticate(tokens)),
+    ]).toEqual(['let in', 'let in'])
   })
 })
 
@@ -220,7 +294,13 @@ describe('a trust bundle source of one’s own', () => {
     ['gives a bundle', () => bundle, 'let in'],
     ['gives a bundle later', async () => bundle, 'let in'],
     ['gives an empty bundle', () => readTrustBundle({ keys: [] }), 'WIMSE_WIT_KEY'],
-    ['throws', () => { throw new Error('down') }, 'WIMSE_TRUST_UNAVAILABLE'],
+    [
+      'throws',
+      () => {
+        throw new Error('down')
+      },
+      'WIMSE_TRUST_UNAVAILABLE',
+    ],
     ['rejects', async () => Promise.reject(new Error('down')), 'WIMSE_TRUST_UNAVAILABLE'],
     ['gives nothing', () => undefined, 'WIMSE_TRUST_UNAVAILABLE'],
     ['gives null', () => null, 'WIMSE_TRUST_UNAVAILABLE'],
@@ -233,14 +313,25 @@ describe('a trust bundle source of one’s own', () => {
 
   it('is asked for the trust domain of the subject alone', async () => {
     const asked: string[] = []
-    await authenticatorWith(sourceThat((domain) => { asked.push(domain); return bundle })).authenticate(await present())
+    await authenticatorWith(
+      sourceThat((domain) => {
+        asked.push(domain)
+        return bundle
+      }),
+    ).authenticate(await present())
     expect(asked).toEqual(['wimse://example.com'])
   })
 
   it('is made ready and closed with the authenticator', async () => {
     const calls: string[] = []
-    const source = { bundleFor: () => bundle, ready: async () => void calls.push('ready'), close: () => void calls.push('close') }
-    const authenticator = authenticatorWith({ trustDomains: { 'wimse://a.example': { source }, 'wimse://b.example': { source } } })
+    const source = {
+      bundleFor: () => bundle,
+      ready: async () => void calls.push('ready'),
+      close: () => void calls.push('close'),
+    }
+    const authenticator = authenticatorWith({
+      trustDomains: { 'wimse://a.example': { source }, 'wimse://b.example': { source } },
+    })
     await authenticator.ready()
     await authenticator.close()
     expect(calls).toEqual(['ready', 'close'])

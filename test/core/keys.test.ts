@@ -28,7 +28,9 @@ describe('verifySignature() (BCP-02, BCP-04)', () => {
         expect(verifySignature(algorithm, publicKey, `round ${round}`, signature)).toBe(true)
         expect(verifySignature(algorithm, publicKey, `round ${round + 1}`, signature)).toBe(false)
         for (const length of [0, signature.length - 1]) {
-          expect(verifySignature(algorithm, publicKey, `round ${round}`, signature.subarray(0, length))).toBe(false)
+          expect(verifySignature(algorithm, publicKey, `round ${round}`, signature.subarray(0, length))).toBe(
+            false,
+          )
         }
         const longer = Uint8Array.from([...signature, 0])
         expect(verifySignature(algorithm, publicKey, `round ${round}`, longer)).toBe(false)
@@ -41,7 +43,10 @@ describe('verifySignature() (BCP-02, BCP-04)', () => {
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
     const seen = new Set<string>()
     for (let round = 0; round < 3000 && seen.size < 3; round++) {
-      const signature = sign('sha256', Buffer.from(String(round)), { key: privateKey, dsaEncoding: 'ieee-p1363' })
+      const signature = sign('sha256', Buffer.from(String(round)), {
+        key: privateKey,
+        dsaEncoding: 'ieee-p1363',
+      })
       const first = signature[0]!
       seen.add(first === 0 ? 'zero' : first >= 0x80 ? 'set' : 'clear')
       expect(verifySignature(algorithm, publicKey, String(round), signature)).toBe(true)
@@ -58,13 +63,16 @@ describe('verifySignature() (BCP-02, BCP-04)', () => {
   it('refuses ECDSA signatures in DER', () => {
     const algorithm = ALGORITHMS.get('ES256')!
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-    expect(verifySignature(algorithm, publicKey, 'a', sign('sha256', Buffer.from('a'), privateKey))).toBe(false)
+    expect(verifySignature(algorithm, publicKey, 'a', sign('sha256', Buffer.from('a'), privateKey))).toBe(
+      false,
+    )
   })
 
   it('refuses PSS signatures whose salt has another length', () => {
     const algorithm = ALGORITHMS.get('PS256')!
     const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
-    const withSalt = (saltLength: number): Buffer => sign('sha256', Buffer.from('a'), { key: privateKey, padding: 6, saltLength })
+    const withSalt = (saltLength: number): Buffer =>
+      sign('sha256', Buffer.from('a'), { key: privateKey, padding: 6, saltLength })
     expect(verifySignature(algorithm, publicKey, 'a', withSalt(32))).toBe(true)
     expect(verifySignature(algorithm, publicKey, 'a', withSalt(20))).toBe(false)
   })
@@ -74,7 +82,9 @@ describe('readPublicJwk() and importPublicKey() (CNF-05, BCP-05, WIT-31)', () =>
   const usable = (jwk: Record<string, unknown>): string => {
     const read = readPublicJwk(jwk, ['sig'])
     if (typeof read === 'string') return read
-    return importPublicKey(read.jwk) === null ? 'not on its curve' : `usable as ${read.algorithms.join(' or ')}`
+    return importPublicKey(read.jwk) === null
+      ? 'not on its curve'
+      : `usable as ${read.algorithms.join(' or ')}`
   }
   const { alg: _ecAlg, ...ecWithoutAlg } = ec
   const { alg: _edAlg, ...edWithoutAlg } = ed
@@ -106,10 +116,18 @@ describe('readPublicJwk() and importPublicKey() (CNF-05, BCP-05, WIT-31)', () =>
     ['no x', { ...ec, x: undefined }, /x is not 32 bytes/],
     ['a short x', { ...ec, x: 'AAAA' }, /x is not 32 bytes/],
     ['a padded x', { ...ec, x: `${ec['x']!}=` }, /x is not 32 bytes/],
-    ['x with a zero in front', { ...ec, x: base64url(`00${Buffer.from(ec['x']!, 'base64url').toString('hex')}`) }, /x is not 32/],
+    [
+      'x with a zero in front',
+      { ...ec, x: base64url(`00${Buffer.from(ec['x']!, 'base64url').toString('hex')}`) },
+      /x is not 32/,
+    ],
     ['no y', { ...ec, y: undefined }, /y is not 32 bytes/],
     ['a point off the curve', { ...ec, y: ec['x'] }, /not on its curve/],
-    ['the point at infinity', { ...ec, x: base64url('00'.repeat(32)), y: base64url('00'.repeat(32)) }, /not on its curve/],
+    [
+      'the point at infinity',
+      { ...ec, x: base64url('00'.repeat(32)), y: base64url('00'.repeat(32)) },
+      /not on its curve/,
+    ],
     ['an Ed25519 y that has no x', { ...ed, x: base64url(`02${'00'.repeat(31)}`) }, /not on its curve/],
     ['an Ed25519 y beyond the field', { ...ed, x: base64url(`ee${'ff'.repeat(30)}7f`) }, /not on its curve/],
     ['an RSA modulus of 2040 bits', { ...rsa, n: base64url('ab'.repeat(255)) }, /n must/],
@@ -146,7 +164,8 @@ describe('readPublicJwk() and importPublicKey() (CNF-05, BCP-05, WIT-31)', () =>
   }
 
   it('takes every fresh Ed25519 key', () => {
-    for (let round = 0; round < 50; round++) expect(usable(generateTestKeyPair('EdDSA').publicJwk as never)).toMatch(/usable/)
+    for (let round = 0; round < 50; round++)
+      expect(usable(generateTestKeyPair('EdDSA').publicJwk as never)).toMatch(/usable/)
   })
 })
 
@@ -189,24 +208,41 @@ describe('readTrustBundle() and selectTrustKey() (WIT-06, WIT-24, BCP-02)', () =
   })
 
   it('takes only wit-svid keys where there are any', () => {
-    const bundle = readTrustBundle({ keys: [a, { ...b, use: 'wit-svid' }, { ...b, kid: 'c', use: 'jwt-svid' }] })
+    const bundle = readTrustBundle({
+      keys: [a, { ...b, use: 'wit-svid' }, { ...b, kid: 'c', use: 'jwt-svid' }],
+    })
     expect(bundle.keys.map(({ kid }) => kid)).toEqual(['b'])
   })
 
   it('takes an empty set, which trusts nobody', () => expect(readTrustBundle({ keys: [] }).keys).toEqual([]))
 
-  for (const jwks of [undefined, null, [], {}, { keys: {} }, { keys: [{ kty: 'oct', k: 'AA' }] }, { keys: [null] }]) {
+  for (const jwks of [
+    undefined,
+    null,
+    [],
+    {},
+    { keys: {} },
+    { keys: [{ kty: 'oct', k: 'AA' }] },
+    { keys: [null] },
+  ]) {
     it(`throws for ${JSON.stringify(jwks)}`, () => expect(() => readTrustBundle(jwks)).toThrow(TypeError))
   }
 
-  const select = (keys: readonly object[], kid: string | undefined, alg: AlgorithmName): string | undefined | null => {
+  const select = (
+    keys: readonly object[],
+    kid: string | undefined,
+    alg: AlgorithmName,
+  ): string | undefined | null => {
     const key = selectTrustKey(readTrustBundle({ keys }), kid, alg)
     return key === null ? null : key.kid
   }
   it('finds a key by its id', () => expect(select([a, b], 'b', 'ES256')).toBe('b'))
   it('finds the only key without an id', () => expect(select([a], undefined, 'ES256')).toBe('a'))
   it('finds none for an unknown id', () => expect(select([a], 'A', 'ES256')).toBeNull())
-  it('finds none without an id where several fit', () => expect(select([a, b], undefined, 'ES256')).toBeNull())
-  it('finds none where two have the id', () => expect(select([a, { ...b, kid: 'a' }], 'a', 'ES256')).toBeNull())
-  it('finds none for another algorithm', () => expect(select([{ ...rsa, kid: 'r' }], 'r', 'RS256')).toBeNull())
+  it('finds none without an id where several fit', () =>
+    expect(select([a, b], undefined, 'ES256')).toBeNull())
+  it('finds none where two have the id', () =>
+    expect(select([a, { ...b, kid: 'a' }], 'a', 'ES256')).toBeNull())
+  it('finds none for another algorithm', () =>
+    expect(select([{ ...rsa, kid: 'r' }], 'r', 'RS256')).toBeNull())
 })

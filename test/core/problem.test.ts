@@ -3,12 +3,15 @@ import { describe, expect, it } from 'vitest'
 import { AuthenticationError, AuthorizationError, problemFor, SigningError, UnavailableError } from 'wimse'
 import { DENIALS, OUTAGES, REFUSALS, SIGNING_FAULTS } from '../../packages/core/src/codes.js'
 
-const TOKEN = 'eyJhbGciOiJFUzI1NiIsInR5cCI6IndpdCtqd3QifQ.eyJzdWIiOiJ3aW1zZTovL2V4YW1wbGUuY29tIn0.c2lnbmF0dXJlLXNpZ25hdHVyZQ'
+const TOKEN =
+  'eyJhbGciOiJFUzI1NiIsInR5cCI6IndpdCtqd3QifQ.eyJzdWIiOiJ3aW1zZTovL2V4YW1wbGUuY29tIn0.c2lnbmF0dXJlLXNpZ25hdHVyZQ'
 const FINDINGS = { reason: `the token ${TOKEN} is wrong`, expected: [TOKEN, 7], received: TOKEN }
 
 const errors = [
   ...Object.keys(REFUSALS).map((code) => new AuthenticationError(code as keyof typeof REFUSALS, FINDINGS)),
-  ...Object.keys(OUTAGES).map((code) => new UnavailableError(code as keyof typeof OUTAGES, { ...FINDINGS, retryAfter: 0.2 })),
+  ...Object.keys(OUTAGES).map(
+    (code) => new UnavailableError(code as keyof typeof OUTAGES, { ...FINDINGS, retryAfter: 0.2 }),
+  ),
   ...Object.keys(DENIALS).map((code) => new AuthorizationError(code as keyof typeof DENIALS, FINDINGS)),
 ]
 
@@ -27,13 +30,21 @@ describe('problemFor() (ERR-01, ERR-02, ERR-06 to ERR-08)', () => {
   }
 
   it('carries the challenge where there is one', () => {
-    const error = new AuthenticationError('WIMSE_WPT_SIGNATURE', { reason: 'x', challenges: ['WPT', 'Bearer'] })
+    const error = new AuthenticationError('WIMSE_WPT_SIGNATURE', {
+      reason: 'x',
+      challenges: ['WPT', 'Bearer'],
+    })
     expect(problemFor(error)).toMatchObject({ status: 401, headers: { 'www-authenticate': 'WPT, Bearer' } })
   })
 })
 
 describe('errors', () => {
-  const all = [...errors, ...Object.keys(SIGNING_FAULTS).map((code) => new SigningError(code as keyof typeof SIGNING_FAULTS, FINDINGS))]
+  const all = [
+    ...errors,
+    ...Object.keys(SIGNING_FAULTS).map(
+      (code) => new SigningError(code as keyof typeof SIGNING_FAULTS, FINDINGS),
+    ),
+  ]
 
   it('have one class for each party at fault, and a code each', () => {
     expect(new Set(all.map(({ code }) => code)).size).toBe(all.length)
@@ -42,10 +53,19 @@ describe('errors', () => {
 
   for (const error of all) {
     it(`${error.code}: no token in any way of showing it`, () => {
-      const shown = [error.message, JSON.stringify(error), inspect(error, { showHidden: true, depth: 9 }), JSON.stringify(error.diagnostics)]
+      const shown = [
+        error.message,
+        JSON.stringify(error),
+        inspect(error, { showHidden: true, depth: 9 }),
+        JSON.stringify(error.diagnostics),
+      ]
       for (const text of shown) expect(text).not.toContain('eyJ')
       expect(Object.keys(error)).not.toContain('diagnostics')
-      expect(error.diagnostics).toMatchObject({ reason: 'the token [token] is wrong', received: '[token]', expected: '[token], 7' })
+      expect(error.diagnostics).toMatchObject({
+        reason: 'the token [token] is wrong',
+        received: '[token]',
+        expected: '[token], 7',
+      })
     })
   }
 
@@ -64,7 +84,9 @@ describe('errors', () => {
   ]
   for (const [received, text] of logged) {
     it(`log ${JSON.stringify(received).slice(0, 40)} as ${JSON.stringify(text).slice(0, 40)}`, () => {
-      expect(new AuthenticationError('WIMSE_WPT_AUDIENCE', { reason: 'x', received }).diagnostics.received).toBe(text)
+      expect(
+        new AuthenticationError('WIMSE_WPT_AUDIENCE', { reason: 'x', received }).diagnostics.received,
+      ).toBe(text)
     })
   }
 })

@@ -1,6 +1,6 @@
-import fc from 'fast-check'
+import { configureGlobal } from 'fast-check'
+
+export * as fc from 'fast-check'
 
 // A seed that a failure prints is enough to repeat it; each run looks at new examples.
-fc.configureGlobal({ numRuns: 300 })
-
-export { fc }
+configureGlobal({ numRuns: 300 })

@@ -12,12 +12,16 @@ describe('memoryReplayStore() (WPT-22, SEC-05)', () => {
 
   it('knows a proof the second time', () => {
     const { store } = storeAt()
-    expect([store.claim('a', 60, 'x'), store.claim('a', 60, 'x'), store.claim('b', 60, 'x')]).toEqual(['first', 'seen', 'first'])
+    expect([store.claim('a', 60, 'x'), store.claim('a', 60, 'x'), store.claim('b', 60, 'x')]).toEqual([
+      'first',
+      'seen',
+      'first',
+    ])
   })
 
   it('knows it for as long as it was told, and not forever', () => {
     const { store, clock } = storeAt()
-    store.claim('a', 60, 'x')
+    void store.claim('a', 60, 'x')
     clock.advance(59.9)
     expect(store.claim('a', 60, 'x')).toBe('seen')
     clock.advance(2)
@@ -26,16 +30,21 @@ describe('memoryReplayStore() (WPT-22, SEC-05)', () => {
 
   it('is not made to remember longer by a replay', () => {
     const { store, clock } = storeAt()
-    store.claim('a', 60, 'x')
+    void store.claim('a', 60, 'x')
     clock.advance(30)
-    store.claim('a', 60, 'x')
+    void store.claim('a', 60, 'x')
     clock.advance(32)
     expect(store.claim('a', 60, 'x')).toBe('first')
   })
 
   it('does not forget a live proof when it is full, and has room again once some have expired', () => {
     const { store, clock } = storeAt({ maxEntries: 3, maxEntriesPerCaller: 3 })
-    expect(['a', 'b', 'c', 'd'].map((proof) => store.claim(proof, 60, 'x'))).toEqual(['first', 'first', 'first', 'full'])
+    expect(['a', 'b', 'c', 'd'].map((proof) => store.claim(proof, 60, 'x'))).toEqual([
+      'first',
+      'first',
+      'first',
+      'full',
+    ])
     expect(['a', 'b', 'c'].map((proof) => store.claim(proof, 60, 'x'))).toEqual(['seen', 'seen', 'seen'])
     clock.advance(62)
     expect(store.claim('d', 60, 'x')).toBe('first')
@@ -55,7 +64,12 @@ describe('memoryReplayStore() (WPT-22, SEC-05)', () => {
     expect(answers.filter((answer) => answer === 'first')).toHaveLength(1)
   })
 
-  for (const options of [{ maxEntries: 0 }, { maxEntries: 1.5 }, { maxEntries: Number.NaN }, { maxEntriesPerCaller: -1 }]) {
+  for (const options of [
+    { maxEntries: 0 },
+    { maxEntries: 1.5 },
+    { maxEntries: Number.NaN },
+    { maxEntriesPerCaller: -1 },
+  ]) {
     it(`throws for ${JSON.stringify(options)}`, () => {
       expect(() => memoryReplayStore(options)).toThrow(Object.keys(options)[0]!)
     })
@@ -66,7 +80,9 @@ describe('proofFingerprint()', () => {
   const of = (sender: string, jti: string): string => proofFingerprint(parseWorkloadIdentifier(sender), jti)
 
   it('is as long whatever the proof', () => {
-    expect([of('wimse://a.example', '1'), of('wimse://a.example/b', 'x'.repeat(256))].map(({ length }) => length)).toEqual([43, 43])
+    expect(
+      [of('wimse://a.example', '1'), of('wimse://a.example/b', 'x'.repeat(256))].map(({ length }) => length),
+    ).toEqual([43, 43])
   })
 
   it('differs by scheme, trust domain, workload and jti, and has no doubtful boundary', () => {

@@ -3,13 +3,18 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 /** A real server that remembers what reached it. */
 export interface RecordingServer {
   readonly origin: string
-  readonly requests: readonly { readonly url: string; readonly fields: ReadonlyMap<string, readonly string[]>; readonly body: string }[]
+  readonly requests: readonly {
+    readonly url: string
+    readonly fields: ReadonlyMap<string, readonly string[]>
+    readonly body: string
+  }[]
   close(): Promise<void>
 }
 
 /** Starts one on loopback. */
 export async function startRecordingServer(
-  answer: (request: IncomingMessage, response: ServerResponse) => void = (_request, response) => response.end('ok'),
+  answer: (request: IncomingMessage, response: ServerResponse) => void = (_request, response) =>
+    response.end('ok'),
 ): Promise<RecordingServer> {
   const requests: RecordingServer['requests'][number][] = []
   const server = createServer((request, response) => {

@@ -32,7 +32,11 @@ describe('a call to a real service', () => {
     service = Fastify({ forceCloseConnections: true })
     const port = await freePort()
     origin = `http://127.0.0.1:${port}`
-    await service.register(wimse, { audience: origin, trustDomains: identityServer.trustDomains, otherTokens: ['x-session-token'] })
+    await service.register(wimse, {
+      audience: origin,
+      trustDomains: identityServer.trustDomains,
+      otherTokens: ['x-session-token'],
+    })
     service.all('/*', async (request) => {
       callers.push(request.workload!)
       bodies.push(request.body)
@@ -52,18 +56,32 @@ describe('a call to a real service', () => {
       const response = await workloadFetch(`${origin}/stock/42?all=1`)
       expect(response.status).toBe(200)
     }
-    expect(callers.map(({ id }) => id)).toEqual(Array.from({ length: 3 }, () => 'wimse://example.com/checkout'))
+    expect(callers.map(({ id }) => id)).toEqual(
+      Array.from({ length: 3 }, () => 'wimse://example.com/checkout'),
+    )
   })
 
   it('covers the tokens that go out with it, however the request is given', async () => {
-    const workloadFetch = createWorkloadFetch({ credentials, targets: [origin], otherTokens: ['X-Session-Token'] })
-    const headers = { authorization: 'Bearer abc', 'txn-token': 'def', 'x-session-token': 'ghi', 'content-type': 'application/json' }
+    const workloadFetch = createWorkloadFetch({
+      credentials,
+      targets: [origin],
+      otherTokens: ['X-Session-Token'],
+    })
+    const headers = {
+      authorization: 'Bearer abc',
+      'txn-token': 'def',
+      'x-session-token': 'ghi',
+      'content-type': 'application/json',
+    }
     const init = { method: 'POST', headers, body: '{"take":1}' }
     const calls = [
       workloadFetch(`${origin}/a`, init),
       workloadFetch(new URL(`${origin}/a#fragment`), { ...init, headers: new Headers(headers) }),
       workloadFetch(new Request(`${origin}/a`, init)),
-      workloadFetch(new Request(`${origin}/a`, { method: 'POST' }), { ...init, headers: Object.entries(headers) as [string, string][] }),
+      workloadFetch(new Request(`${origin}/a`, { method: 'POST' }), {
+        ...init,
+        headers: Object.entries<string>(headers),
+      }),
     ]
     expect((await Promise.all(calls)).map(({ status }) => status)).toEqual([200, 200, 200, 200])
     for (const { boundTokens } of callers) {
@@ -80,7 +98,7 @@ describe('a call to a real service', () => {
       headers: { 'content-type': 'application/json' },
       body,
       duplex: 'half',
-    } as RequestInit)
+    })
     expect([response.status, bodies]).toEqual([200, [{ take: 1 }]])
   })
 
@@ -137,7 +155,10 @@ describe('where the identity goes (SEC-01, demands of least exposure)', () => {
     const others: readonly (readonly [string, ReturnType<typeof createWorkloadFetch>])[] = [
       [`${elsewhere.origin}/a`, fetchWith()],
       [`http://localhost:${port}/a`, fetchWith()],
-      [`http://localhost.:${port}/a`, fetchWith({ allowInsecure: true, targets: [`http://localhost:${port}`] })],
+      [
+        `http://localhost.:${port}/a`,
+        fetchWith({ allowInsecure: true, targets: [`http://localhost:${port}`] }),
+      ],
       [`https://127.0.0.1:${port}/a`, fetchWith()],
       ['http://127.0.0.1:1/a', fetchWith()],
       [`${target.origin}/inventoryx`, limited],
@@ -161,15 +182,23 @@ describe('where the identity goes (SEC-01, demands of least exposure)', () => {
 
   it('not over http beyond loopback', async () => {
     expect(await codeOf(fetchWith()('http://inventory.example.com/'))).toBe('WIMSE_URL_INSECURE')
-    expect(() => createWorkloadFetch({ credentials, targets: ['http://inventory.example.com'] })).toThrow(/https/)
-    expect(createWorkloadFetch({ credentials, targets: ['http://inventory.example.com'], allowInsecure: true })).toBeTypeOf('function')
+    expect(() => createWorkloadFetch({ credentials, targets: ['http://inventory.example.com'] })).toThrow(
+      /https/,
+    )
+    expect(
+      createWorkloadFetch({ credentials, targets: ['http://inventory.example.com'], allowInsecure: true }),
+    ).toBeTypeOf('function')
   })
 
   it('not beside fields that only the client may set', async () => {
     for (const name of ['Host', 'workload-identity-token', 'Workload-Proof-Token', 'Workload-Anything']) {
       const before = target.requests.length
-      expect(await codeOf(fetchWith()(`${target.origin}/a`, { headers: { [name]: 'x' } }))).toBe('WIMSE_HEADER_RESERVED')
-      expect(await codeOf(fetchWith()(new Request(`${target.origin}/a`, { headers: { [name]: 'x' } })))).toBe('WIMSE_HEADER_RESERVED')
+      expect(await codeOf(fetchWith()(`${target.origin}/a`, { headers: { [name]: 'x' } }))).toBe(
+        'WIMSE_HEADER_RESERVED',
+      )
+      expect(await codeOf(fetchWith()(new Request(`${target.origin}/a`, { headers: { [name]: 'x' } })))).toBe(
+        'WIMSE_HEADER_RESERVED',
+      )
       expect(target.requests).toHaveLength(before)
     }
   })
@@ -184,14 +213,21 @@ describe('where the identity goes (SEC-01, demands of least exposure)', () => {
     const workloadFetch = fetchWith({ revision: 'wpt-02' })
     expect(await codeOf(workloadFetch(`${target.origin}/a`))).toBe('sent')
     expect(target.requests.at(-1)!.fields.get('authorization')).toEqual([expect.stringMatching(/^WPT ey/)])
-    expect(await codeOf(workloadFetch(`${target.origin}/a`, { headers: { authorization: 'Bearer a' } }))).toBe('WIMSE_BEARER_CONFLICT')
+    expect(
+      await codeOf(workloadFetch(`${target.origin}/a`, { headers: { authorization: 'Bearer a' } })),
+    ).toBe('WIMSE_BEARER_CONFLICT')
   })
 
   it('with the audience agreed on for the target', async () => {
-    const workloadFetch = createWorkloadFetch({ credentials, targets: [{ url: target.origin, audience: 'urn:example:inventory' }] })
+    const workloadFetch = createWorkloadFetch({
+      credentials,
+      targets: [{ url: target.origin, audience: 'urn:example:inventory' }],
+    })
     await workloadFetch(`${target.origin}/a`)
     const wpt = target.requests.at(-1)!.fields.get('workload-proof-token')![0]!
-    expect(JSON.parse(Buffer.from(wpt.split('.')[1]!, 'base64url').toString())).toMatchObject({ aud: 'urn:example:inventory' })
+    expect(JSON.parse(Buffer.from(wpt.split('.')[1]!, 'base64url').toString())).toMatchObject({
+      aud: 'urn:example:inventory',
+    })
   })
 
   it('never with an expired credential', async () => {
@@ -244,10 +280,12 @@ describe('registration of the client', () => {
     it(`throws for ${option}: ${JSON.stringify(value) ?? 'nothing'}, and names the option`, async () => {
       const app = Fastify()
       const name = option.split(/[.[]/)[0]!
-      const failure: unknown = await app.register(wimseClient, { ...good, [name]: value } as WorkloadFetchOptions).then(
-        () => 'registered',
-        (error: unknown) => error,
-      )
+      const failure: unknown = await app
+        .register(wimseClient, { ...good, [name]: value } as WorkloadFetchOptions)
+        .then(
+          () => 'registered',
+          (error: unknown) => error,
+        )
       expect(failure).toBeInstanceOf(TypeError)
       expect((failure as Error).message).toContain(option)
     })

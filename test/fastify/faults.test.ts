@@ -11,7 +11,12 @@ describe('every fault of the test kit', () => {
         handled++
         return 'reached'
       })
-      const good = { identityServer, url: `${ORIGIN}/stock/42?all=1`, method: 'POST', payload: { take: 1 } } as const
+      const good = {
+        identityServer,
+        url: `${ORIGIN}/stock/42?all=1`,
+        method: 'POST',
+        payload: { take: 1 },
+      } as const
 
       const control = await app.inject(await goodRequest(good))
       expect({ status: control.statusCode, body: control.body }).toEqual({ status: 200, body: 'reached' })
@@ -26,12 +31,18 @@ describe('every fault of the test kit', () => {
       const problem = response.json<Record<string, unknown>>()
       expect(Object.keys(problem).sort()).toEqual(['code', 'detail', 'instance', 'status', 'title', 'type'])
       expect(problem).toMatchObject({ code: fault.code, status: fault.status })
-      expect(problem['type']).toBe(`urn:wimse:problem:${fault.code.slice(6).toLowerCase().replaceAll('_', '-')}`)
+      expect(problem['type']).toBe(
+        `urn:wimse:problem:${fault.code.slice(6).toLowerCase().replaceAll('_', '-')}`,
+      )
       expect(problem['instance']).toMatch(/^urn:uuid:[0-9a-f-]{36}$/)
 
       const lines = log().filter(({ msg }) => msg === 'request refused')
       expect(lines).toHaveLength(1)
-      expect(lines[0]!['wimse']).toMatchObject({ code: fault.code, instance: problem['instance'], reason: expect.any(String) })
+      expect(lines[0]!['wimse']).toMatchObject({
+        code: fault.code,
+        instance: problem['instance'],
+        reason: expect.any(String),
+      })
       for (const secret of secretsOf(request)) {
         expect(logText()).not.toContain(secret)
         expect(response.body).not.toContain(secret)

@@ -41,13 +41,22 @@ const wrong: readonly (readonly [option: string, value: unknown])[] = [
   ['trustDomains["wimse://example.com/path"]', { 'wimse://example.com/path': { jwks } }],
   ['trustDomains["wimse://Example.com"]', { 'wimse://Example.com': { jwks } }],
   ['trustDomains["wimse://example.com"]', { 'wimse://example.com': {} }],
-  ['trustDomains["wimse://example.com"]', { 'wimse://example.com': { jwks: { keys: [{ kty: 'oct', k: 'AA' }] } } }],
+  [
+    'trustDomains["wimse://example.com"]',
+    { 'wimse://example.com': { jwks: { keys: [{ kty: 'oct', k: 'AA' }] } } },
+  ],
   ['trustDomains["wimse://example.com"]', { 'wimse://example.com': { jwks: [] } }],
-  ['trustDomains["wimse://example.com"]', { 'wimse://example.com': { jwks, source: { bundleFor: () => jwks } } }],
+  [
+    'trustDomains["wimse://example.com"]',
+    { 'wimse://example.com': { jwks, source: { bundleFor: () => jwks } } },
+  ],
   ['trustDomains["wimse://example.com"]', { 'wimse://example.com': { source: {} } }],
   ['trustDomains["wimse://example.com"]', { 'wimse://example.com': { jwks, jwksUrl: 'https://a.example' } }],
   ['trustDomains["wimse://example.com"].issuer', { 'wimse://example.com': { jwks, issuer: [1] } }],
-  ['trustDomains["wimse://example.com"].algorithms', { 'wimse://example.com': { jwks, algorithms: ['HS256'] } }],
+  [
+    'trustDomains["wimse://example.com"].algorithms',
+    { 'wimse://example.com': { jwks, algorithms: ['HS256'] } },
+  ],
   ['mode', 'optional'],
   ['mode', null],
   ['allow', []],
@@ -101,8 +110,16 @@ describe('registration', () => {
 })
 
 describe('a route', () => {
-  for (const route of [undefined, false, {}, { mode: 'off' }, { mode: 'required' }, { allow: 'wimse://example.com/a' }]) {
-    it(`takes config.wimse: ${JSON.stringify(route)}`, async () => expect(await start(good, route)).toBeUndefined())
+  for (const route of [
+    undefined,
+    false,
+    {},
+    { mode: 'off' },
+    { mode: 'required' },
+    { allow: 'wimse://example.com/a' },
+  ]) {
+    it(`takes config.wimse: ${JSON.stringify(route)}`, async () =>
+      expect(await start(good, route)).toBeUndefined())
   }
 
   const wrongRoutes: readonly (readonly [names: string, route: unknown])[] = [

@@ -12,15 +12,25 @@ import defaultExport, {
 import { createTestIdentityServer, goodRequest, signedInject } from 'wimse-testkit'
 import { ORIGIN, type ServiceUnderTest, serviceUnderTest } from './service-under-test.js'
 
-const whoami = async (request: { workload: { id: string } | null }): Promise<object> => ({ caller: request.workload?.id ?? null })
+const whoami = async (request: { workload: { id: string } | null }): Promise<object> => ({
+  caller: request.workload?.id ?? null,
+})
 
-async function callAs(service: ServiceUnderTest, subject: string, path: string): Promise<{ status: number; code?: string; caller?: string }> {
+async function callAs(
+  service: ServiceUnderTest,
+  subject: string,
+  path: string,
+): Promise<{ status: number; code?: string; caller?: string }> {
   const credential = await service.identityServer.issue({ subject })
   const response = await signedInject(service.app, credential, { url: ORIGIN + path, now: service.clock })
   return { status: response.statusCode, ...response.json<object>() }
 }
 
-async function statusOf(app: FastifyInstance, url: string, method: 'GET' | 'HEAD' | 'OPTIONS' | 'POST' = 'GET'): Promise<number> {
+async function statusOf(
+  app: FastifyInstance,
+  url: string,
+  method: 'GET' | 'HEAD' | 'OPTIONS' | 'POST' = 'GET',
+): Promise<number> {
   return (await app.inject({ method, url })).statusCode
 }
 
@@ -33,7 +43,10 @@ describe('request.workload', () => {
       return workloadOf(request).id
     })
     const { identityServer, app, clock } = service
-    const credential = await identityServer.issue({ subject: '/checkout', claims: { team: { name: 'shop' } } })
+    const credential = await identityServer.issue({
+      subject: '/checkout',
+      claims: { team: { name: 'shop' } },
+    })
     const response = await signedInject(app, credential, { url: `${ORIGIN}/whoami`, now: clock })
     expect(response.body).toBe('wimse://example.com/checkout')
     expect(seen).toEqual({
@@ -48,7 +61,9 @@ describe('request.workload', () => {
       boundTokens: { accessToken: false, txnToken: false, otherTokens: [] },
     })
     const frozen = (value: unknown): boolean =>
-      typeof value !== 'object' || value === null || (Object.isFrozen(value) && Object.values(value).every(frozen))
+      typeof value !== 'object' ||
+      value === null ||
+      (Object.isFrozen(value) && Object.values(value).every(frozen))
     expect(frozen(seen)).toBe(true)
   })
 
@@ -99,7 +114,9 @@ describe('what is protected', () => {
   it('routes of encapsulated plugins, also of those registered before', async () => {
     const child = (path: string) => async (scope: FastifyInstance) => {
       scope.get(path, whoami)
-      await scope.register(async (grandchild) => void grandchild.get(`${path}/below`, whoami), { prefix: '/p' })
+      await scope.register(async (grandchild) => void grandchild.get(`${path}/below`, whoami), {
+        prefix: '/p',
+      })
     }
     const { app } = await serviceUnderTest({}, async (app) => {
       await app.register(child('/before'))
@@ -125,7 +142,10 @@ describe('what is protected', () => {
     const app = Fastify()
     app.get('/outside', async () => 'open')
     await app.register(async (scope) => {
-      await scope.register(wimse, { audience: ORIGIN, trustDomains: createTestIdentityServer({ origin: 'wimse://a.example' }).trustDomains })
+      await scope.register(wimse, {
+        audience: ORIGIN,
+        trustDomains: createTestIdentityServer({ origin: 'wimse://a.example' }).trustDomains,
+      })
       scope.get('/inside', whoami)
     })
     expect(await statusOf(app, '/outside')).toBe(200)
@@ -225,8 +245,14 @@ describe('allow', () => {
         })
       })
       const issuer = refused.startsWith('wimse://sub') ? other : identityServer
-      const good = await signedInject(app, await identityServer.issue({ subject: admitted }), { url: `${ORIGIN}/x`, now: clock })
-      const bad = await signedInject(app, await issuer.issue({ subject: refused }), { url: `${ORIGIN}/x`, now: clock })
+      const good = await signedInject(app, await identityServer.issue({ subject: admitted }), {
+        url: `${ORIGIN}/x`,
+        now: clock,
+      })
+      const bad = await signedInject(app, await issuer.issue({ subject: refused }), {
+        url: `${ORIGIN}/x`,
+        now: clock,
+      })
       expect([good.statusCode, bad.statusCode]).toEqual([200, 403])
       expect(bad.json()).toMatchObject({ code: 'WIMSE_WORKLOAD_FORBIDDEN', status: 403 })
       expect(handled).toBe(1)
@@ -234,9 +260,12 @@ describe('allow', () => {
   }
 
   const nobody: readonly (readonly [string, WimseAllowRule])[] = [
-    ['throws', () => {
-      throw new Error('database is down')
-    }],
+    [
+      'throws',
+      () => {
+        throw new Error('database is down')
+      },
+    ],
     ['rejects', async () => Promise.reject(new Error('database is down'))],
     ['gives anything but true', (() => 'yes') as unknown as WimseAllowRule],
   ]
@@ -244,7 +273,10 @@ describe('allow', () => {
     it(`a rule that ${what} admits nobody`, async () => {
       const service = await serviceUnderTest({ allow: rule })
       service.app.get('/', whoami)
-      expect(await callAs(service, '/a', '/')).toMatchObject({ status: 403, code: 'WIMSE_WORKLOAD_FORBIDDEN' })
+      expect(await callAs(service, '/a', '/')).toMatchObject({
+        status: 403,
+        code: 'WIMSE_WORKLOAD_FORBIDDEN',
+      })
       const errors = service.log().filter(({ level }) => level === 50)
       expect(errors.map(({ err }) => (err as { message: string }).message)).toEqual(
         what.startsWith('gives') ? [] : ['database is down'],
@@ -261,13 +293,18 @@ describe('the start-up log', () => {
     app.get('/stock', whoami)
     await app.ready()
     expect(log().filter(({ unprotectedRoutes }) => unprotectedRoutes !== undefined)).toEqual([
-      expect.objectContaining({ level: 40, unprotectedRoutes: ['GET /healthz', 'HEAD /healthz', 'POST /hook'] }),
+      expect.objectContaining({
+        level: 40,
+        unprotectedRoutes: ['GET /healthz', 'HEAD /healthz', 'POST /hook'],
+      }),
     ])
   })
 
   it('warns when replays are accepted', async () => {
     const { log } = await serviceUnderTest({ replay: false })
-    expect(log()).toContainEqual(expect.objectContaining({ level: 40, msg: expect.stringContaining('replay is false') }))
+    expect(log()).toContainEqual(
+      expect.objectContaining({ level: 40, msg: expect.stringContaining('replay is false') }),
+    )
   })
 })
 
@@ -300,7 +337,9 @@ describe('answers of protected routes', () => {
 describe("onDenied: 'throw'", () => {
   it('hands the error to the application, safe to send', async () => {
     const { app, log } = await serviceUnderTest({ onDenied: 'throw' })
-    app.setErrorHandler((error, _request, reply) => reply.send({ ...(error as object), message: (error as Error).message }))
+    app.setErrorHandler((error, _request, reply) =>
+      reply.send({ ...(error as object), message: (error as Error).message }),
+    )
     const response = await app.inject('/')
     expect(response.statusCode).toBe(400)
     expect(response.json()).toEqual({
@@ -326,7 +365,9 @@ describe('stripTokens', () => {
     let seen: string[] = []
     app.get('/', async ({ headers, raw }) => {
       const names = [...Object.keys(headers), ...Object.keys(raw.headersDistinct ?? {}), ...raw.rawHeaders]
-      seen = [...new Set(names.map((name) => name.toLowerCase()).filter((name) => name.startsWith('workload-')))]
+      seen = [
+        ...new Set(names.map((name) => name.toLowerCase()).filter((name) => name.startsWith('workload-'))),
+      ]
       return ''
     })
     const response = await app.inject(await goodRequest({ identityServer, url: `${ORIGIN}/` }))
@@ -337,7 +378,10 @@ describe('stripTokens', () => {
   it('takes the tokens off a verified request', async () => expect(await fieldsSeen({})).toEqual([]))
 
   it('can be turned off', async () => {
-    expect(await fieldsSeen({ stripTokens: false })).toEqual(['workload-identity-token', 'workload-proof-token'])
+    expect(await fieldsSeen({ stripTokens: false })).toEqual([
+      'workload-identity-token',
+      'workload-proof-token',
+    ])
   })
 })
 
@@ -345,17 +389,24 @@ describe('app.verifyWorkload', () => {
   it('does the work of the hook once a request, however often it is called', async () => {
     const service = await serviceUnderTest()
     const { app } = service
-    app.get('/', { config: { wimse: { mode: 'off', allow: 'wimse://example.com/a' } } }, async (request, reply) => {
-      await app.verifyWorkload(request, reply)
-      await app.verifyWorkload(request, reply)
-      return whoami(request)
-    })
+    app.get(
+      '/',
+      { config: { wimse: { mode: 'off', allow: 'wimse://example.com/a' } } },
+      async (request, reply) => {
+        await app.verifyWorkload(request, reply)
+        await app.verifyWorkload(request, reply)
+        return whoami(request)
+      },
+    )
     app.get('/protected', async (request, reply) => {
       await app.verifyWorkload(request, reply)
       return whoami(request)
     })
     expect(await callAs(service, '/a', '/')).toMatchObject({ status: 200, caller: 'wimse://example.com/a' })
-    expect(await callAs(service, '/b', '/protected')).toMatchObject({ status: 200, caller: 'wimse://example.com/b' })
+    expect(await callAs(service, '/b', '/protected')).toMatchObject({
+      status: 200,
+      caller: 'wimse://example.com/b',
+    })
     expect(await callAs(service, '/b', '/')).toMatchObject({ code: 'WIMSE_WORKLOAD_FORBIDDEN' })
   })
 
@@ -373,12 +424,25 @@ describe('app.verifyWorkload', () => {
 describe('isRevoked', () => {
   for (const [what, isRevoked] of [
     ['says true', () => true],
-    ['throws', () => { throw new Error('no answer') }],
+    [
+      'throws',
+      () => {
+        throw new Error('no answer')
+      },
+    ],
     ['gives nothing', () => undefined as unknown as boolean],
   ] as const) {
     it(`refuses the workload when it ${what}, and takes no place in the replay store`, async () => {
       let claims = 0
-      const service = await serviceUnderTest({ isRevoked, replay: { claim: () => { claims++; return 'first' } } })
+      const service = await serviceUnderTest({
+        isRevoked,
+        replay: {
+          claim: () => {
+            claims++
+            return 'first'
+          },
+        },
+      })
       service.app.get('/', whoami)
       expect(await callAs(service, '/a', '/')).toMatchObject({ status: 403, code: 'WIMSE_WIT_REVOKED' })
       expect(claims).toBe(0)
@@ -390,7 +454,10 @@ describe('app.wimse.ready()', () => {
   it('is true once the keys are there and false while they are not', async () => {
     const { app } = await serviceUnderTest()
     expect(await app.wimse.ready()).toBe(true)
-    const source = { bundleFor: () => Promise.reject(new Error('down')), ready: () => Promise.reject(new Error('down')) }
+    const source = {
+      bundleFor: () => Promise.reject(new Error('down')),
+      ready: () => Promise.reject(new Error('down')),
+    }
     const other = await serviceUnderTest({ trustDomains: { 'wimse://example.com': { source } } })
     expect(await other.app.wimse.ready()).toBe(false)
   })
@@ -401,13 +468,20 @@ describe('the plugin', () => {
 
   it('names the header fields that carry tokens for pino', async () => {
     let text = ''
-    const app = Fastify({ logger: { redact: [...redactPaths], stream: { write: (line: string) => (text += line) } } })
+    const app = Fastify({
+      logger: { redact: [...redactPaths], stream: { write: (line: string) => (text += line) } },
+    })
     app.get('/', async (request) => {
       request.log.info({ req: { headers: { ...request.headers } }, headers: { ...request.headers } }, 'seen')
       return ''
     })
     const secret = 'a-secret-token'
-    const headers = { authorization: secret, 'workload-identity-token': secret, 'workload-proof-token': secret, 'txn-token': secret }
+    const headers = {
+      authorization: secret,
+      'workload-identity-token': secret,
+      'workload-proof-token': secret,
+      'txn-token': secret,
+    }
     await app.inject({ url: '/', headers: { ...headers, 'x-public': 'shown' } })
     expect(text).toContain('shown')
     expect(text).not.toContain(secret)

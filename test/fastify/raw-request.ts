@@ -15,7 +15,10 @@ export interface RawResponse {
 export async function rawRequest(port: number, head: readonly string[], body = ''): Promise<RawResponse> {
   const text = await new Promise<string>((resolve, reject) => {
     const socket = connect(port, '127.0.0.1', () => {
-      socket.end(`${[...head, `Content-Length: ${Buffer.byteLength(body)}`, 'Connection: close'].join('\r\n')}\r\n\r\n${body}`, 'latin1')
+      socket.end(
+        `${[...head, `Content-Length: ${Buffer.byteLength(body)}`, 'Connection: close'].join('\r\n')}\r\n\r\n${body}`,
+        'latin1',
+      )
     })
     let received = ''
     socket.setEncoding('latin1')
@@ -28,7 +31,10 @@ export async function rawRequest(port: number, head: readonly string[], body = '
   return {
     status: Number(statusLine.split(' ')[1]),
     headers: Object.fromEntries(
-      fields.map((field) => [field.slice(0, field.indexOf(':')).toLowerCase(), field.slice(field.indexOf(':') + 1).trim()]),
+      fields.map((field) => [
+        field.slice(0, field.indexOf(':')).toLowerCase(),
+        field.slice(field.indexOf(':') + 1).trim(),
+      ]),
     ),
     body: rest.join('\r\n\r\n'),
   }

@@ -37,7 +37,11 @@ describe('what comes over a socket', () => {
     handledBefore = service.handled.length
   })
 
-  const send = async (target: string, fields: readonly string[], host: readonly string[] = [HOST]): Promise<RawResponse> =>
+  const send = async (
+    target: string,
+    fields: readonly string[],
+    host: readonly string[] = [HOST],
+  ): Promise<RawResponse> =>
     rawRequest(service.port, [`POST ${target} HTTP/1.1`, ...host, ...fields], '{"a":1}')
 
   const expectRefused = ({ status, body }: RawResponse, code: string): void => {
@@ -48,12 +52,19 @@ describe('what comes over a socket', () => {
 
   it('a good request is let in (the control)', async () => {
     const { status } = await send('/a', fieldsOf(await tokensFor('/a')))
-    expect([status, service.handled.length, service.parsedBodies()]).toEqual([200, handledBefore + 1, handledBefore + 1])
+    expect([status, service.handled.length, service.parsedBodies()]).toEqual([
+      200,
+      handledBefore + 1,
+      handledBefore + 1,
+    ])
   })
 
   it('field names in any case are let in (WIT-03)', async () => {
     const { wit, wpt } = await tokensFor('/a')
-    const { status } = await send('/a', [`wORKLOAD-identity-TOKEN: ${wit}`, `WORKLOAD-PROOF-TOKEN:\t${wpt}  `])
+    const { status } = await send('/a', [
+      `wORKLOAD-identity-TOKEN: ${wit}`,
+      `WORKLOAD-PROOF-TOKEN:\t${wpt}  `,
+    ])
     expect(status).toBe(200)
   })
 
@@ -86,7 +97,17 @@ describe('what comes over a socket', () => {
     const { wit, wpt } = await tokensFor('/a')
     const status = await new Promise<number>((resolve, reject) => {
       const outgoing = request(
-        { port: service.port, host: '127.0.0.1', method: 'POST', path: '/a', headers: { Host: 'inventory.example.com', 'Workload-Proof-Token': wpt, Trailer: 'Workload-Identity-Token' } },
+        {
+          port: service.port,
+          host: '127.0.0.1',
+          method: 'POST',
+          path: '/a',
+          headers: {
+            Host: 'inventory.example.com',
+            'Workload-Proof-Token': wpt,
+            Trailer: 'Workload-Identity-Token',
+          },
+        },
         (response) => {
           response.resume()
           resolve(response.statusCode!)
@@ -104,7 +125,10 @@ describe('what comes over a socket', () => {
   it('two Authorization fields are refused', async () => {
     const fields = fieldsOf(await tokensFor('/a'))
     for (const second of ['Bearer b', 'Basic b', '']) {
-      expectRefused(await send('/a', [...fields, 'Authorization: Bearer a', `Authorization: ${second}`]), 'WIMSE_WPT_ACCESS_TOKEN_HASH')
+      expectRefused(
+        await send('/a', [...fields, 'Authorization: Bearer a', `Authorization: ${second}`]),
+        'WIMSE_WPT_ACCESS_TOKEN_HASH',
+      )
     }
   })
 
@@ -117,16 +141,25 @@ describe('what comes over a socket', () => {
 
   it('a proof in the Authorization field beside one in its own field is refused', async () => {
     const good = await tokensFor('/a')
-    expectRefused(await send('/a', [...fieldsOf(good), `Authorization: WPT ${good.wpt}`]), 'WIMSE_WPT_REPEATED')
+    expectRefused(
+      await send('/a', [...fieldsOf(good), `Authorization: WPT ${good.wpt}`]),
+      'WIMSE_WPT_REPEATED',
+    )
   })
 
   it('a proof in the Authorization field alone is missing where that carriage is not accepted', async () => {
     const { wit, wpt } = await tokensFor('/a')
-    expectRefused(await send('/a', [`Workload-Identity-Token: ${wit}`, `Authorization: WPT ${wpt}`]), 'WIMSE_WPT_MISSING')
+    expectRefused(
+      await send('/a', [`Workload-Identity-Token: ${wit}`, `Authorization: WPT ${wpt}`]),
+      'WIMSE_WPT_MISSING',
+    )
   })
 
   it('two Txn-Token fields are refused', async () => {
-    expectRefused(await send('/a', [...fieldsOf(await tokensFor('/a')), 'Txn-Token: a', 'Txn-Token: a']), 'WIMSE_WPT_TXN_TOKEN_HASH')
+    expectRefused(
+      await send('/a', [...fieldsOf(await tokensFor('/a')), 'Txn-Token: a', 'Txn-Token: a']),
+      'WIMSE_WPT_TXN_TOKEN_HASH',
+    )
   })
 
   it('two Host fields are refused', async () => {
@@ -150,7 +183,10 @@ describe('what comes over a socket', () => {
       wit: forged.headers['workload-identity-token'] as string,
       wpt: forged.headers['workload-proof-token'] as string,
     })
-    expectRefused(await send('/a', [...fields, 'X-Forwarded-Host: evil.example'], ['Host: evil.example']), 'WIMSE_WPT_AUDIENCE')
+    expectRefused(
+      await send('/a', [...fields, 'X-Forwarded-Host: evil.example'], ['Host: evil.example']),
+      'WIMSE_WPT_AUDIENCE',
+    )
   })
 
   for (const [target, named] of [
@@ -184,7 +220,11 @@ describe('what comes over a socket', () => {
     const good = await tokensFor('/a')
     for (const fillers of [996, 997, 1000, 1200]) {
       const filler = Array.from({ length: fillers }, (_, index) => `a${index}: 1`)
-      const { status, body } = await send('/a', [...fieldsOf(good), ...filler, `Workload-Identity-Token: ${good.wit}`])
+      const { status, body } = await send('/a', [
+        ...fieldsOf(good),
+        ...filler,
+        `Workload-Identity-Token: ${good.wit}`,
+      ])
       expect([400, 431]).toContain(status)
       if (status === 400) expect(body).toMatch(/WIMSE_(TARGET_INVALID|WIT_REPEATED)/)
       expect(service.handled).toHaveLength(handledBefore)
@@ -196,9 +236,22 @@ describe('what comes over a socket', () => {
     other.app.server.maxHeadersCount = 10
     const good = await tokensFor('/a')
     const filler = Array.from({ length: 10 }, (_, index) => `a${index}: 1`)
-    const { status, body } = await rawRequest(other.port, ['GET /a HTTP/1.1', HOST, ...fieldsOf(good), ...filler])
-    expect({ status, code: (JSON.parse(body) as { code: string }).code }).toEqual({ status: 400, code: 'WIMSE_TARGET_INVALID' })
-    const control = await rawRequest(other.port, ['GET /a HTTP/1.1', HOST, ...fieldsOf(good), ...filler.slice(0, 3)])
+    const { status, body } = await rawRequest(other.port, [
+      'GET /a HTTP/1.1',
+      HOST,
+      ...fieldsOf(good),
+      ...filler,
+    ])
+    expect({ status, code: (JSON.parse(body) as { code: string }).code }).toEqual({
+      status: 400,
+      code: 'WIMSE_TARGET_INVALID',
+    })
+    const control = await rawRequest(other.port, [
+      'GET /a HTTP/1.1',
+      HOST,
+      ...fieldsOf(good),
+      ...filler.slice(0, 3),
+    ])
     expect(control.status).toBe(200)
     await other.app.close()
   })
@@ -207,7 +260,11 @@ describe('what comes over a socket', () => {
     const other = await startProtectedService({ ...options, maxTokenBytes: 600 })
     const { wit, wpt } = await tokensFor('/a')
     const longer = `${wit}${'A'.repeat(600)}`
-    const { body } = await rawRequest(other.port, ['GET /a HTTP/1.1', HOST, ...fieldsOf({ wit: longer, wpt })])
+    const { body } = await rawRequest(other.port, [
+      'GET /a HTTP/1.1',
+      HOST,
+      ...fieldsOf({ wit: longer, wpt }),
+    ])
     expect(JSON.parse(body)).toMatchObject({ code: 'WIMSE_TOKEN_TOO_LARGE', status: 400 })
     await other.app.close()
   })

@@ -29,7 +29,9 @@ export async function serviceUnderTest(
   const clock = fixedClock(NOON)
   const identityServer = createTestIdentityServer({ origin: 'wimse://example.com', now: clock })
   const lines: string[] = []
-  const app = Fastify({ logger: { level: 'trace', stream: { write: (line: string) => void lines.push(line) } } })
+  const app = Fastify({
+    logger: { level: 'trace', stream: { write: (line: string) => void lines.push(line) } },
+  })
   await before(app)
   await app.register(wimse, {
     audience: ORIGIN,

@@ -5,7 +5,11 @@ import { ORIGIN, serviceUnderTest } from '../fastify/service-under-test.js'
 describe('the test kit', () => {
   it('signs requests that a route accepts, in either carriage', async () => {
     const { app, identityServer, clock } = await serviceUnderTest({ revisions: ['wpt-01', 'wpt-02'] })
-    app.post('/orders', async (request) => ({ caller: request.workload!.id, revision: request.workload!.revision, body: request.body }))
+    app.post('/orders', async (request) => ({
+      caller: request.workload!.id,
+      revision: request.workload!.revision,
+      body: request.body,
+    }))
     const credential = await identityServer.issue({ subject: '/checkout' })
     for (const revision of ['wpt-01', 'wpt-02'] as const) {
       const response = await signedInject(app, credential, {

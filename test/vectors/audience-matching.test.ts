@@ -13,12 +13,15 @@ interface Row {
 
 const { rows } = readVectors<{ rows: Row[] }>('audience-matching.json', { rows: [] })
 
-describe.skipIf(sharedVectors === null)('audience-matching.json (WPT-18, WPT-23, WPT-24, URI-01 to URI-06)', () => {
-  it('has the rows we know', () => expect(rows).toHaveLength(22))
-  for (const { requestTarget, configuredAuthorities, aud, match, why } of rows) {
-    it(`${match ? 'accepts' : 'refuses'} ${why}: ${aud} at ${requestTarget}`, () => {
-      const audience = createAudienceMatcher(configuredAuthorities)
-      expect(isRequestTarget(requestTarget) && audience.matches(aud, requestTarget)).toBe(match)
-    })
-  }
-})
+describe.skipIf(sharedVectors === null)(
+  'audience-matching.json (WPT-18, WPT-23, WPT-24, URI-01 to URI-06)',
+  () => {
+    it('has the rows we know', () => expect(rows).toHaveLength(22))
+    for (const { requestTarget, configuredAuthorities, aud, match, why } of rows) {
+      it(`${match ? 'accepts' : 'refuses'} ${why}: ${aud} at ${requestTarget}`, () => {
+        const audience = createAudienceMatcher(configuredAuthorities)
+        expect(isRequestTarget(requestTarget) && audience.matches(aud, requestTarget)).toBe(match)
+      })
+    }
+  },
+)

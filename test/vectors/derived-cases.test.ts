@@ -128,7 +128,10 @@ function optionsFor({ transport, trustConfig, validAt }: Case): WimseOptions {
   for (const [domain, { keys, issuers }] of Object.entries(trustConfig ?? defaults.trust)) {
     // The file names domains without their scheme; here keys are bound to scheme and domain.
     for (const scheme of ['wimse', 'spiffe']) {
-      trustDomains[`${scheme}://${domain}`] = { jwks: { keys }, ...(issuers === undefined ? {} : { issuer: issuers }) }
+      trustDomains[`${scheme}://${domain}`] = {
+        jwks: { keys },
+        ...(issuers === undefined ? {} : { issuer: issuers }),
+      }
     }
   }
   return {
@@ -142,13 +145,22 @@ function optionsFor({ transport, trustConfig, validAt }: Case): WimseOptions {
 
 async function send({ port }: ProtectedService, { request }: Case): Promise<RawResponse> {
   const { method, requestTarget, headers } = request
-  const fields = Object.entries(headers).flatMap(([name, value]) => [value].flat().map((one) => `${name}: ${one}`))
+  const fields = Object.entries(headers).flatMap(([name, value]) =>
+    [value].flat().map((one) => `${name}: ${one}`),
+  )
   const host = 'Host' in headers ? [] : ['Host: workload.example.com']
-  return rawRequest(port, [`${method} ${requestTarget} HTTP/1.1`, ...host, ...fields], '{"do stuff":"please"}')
+  return rawRequest(
+    port,
+    [`${method} ${requestTarget} HTTP/1.1`, ...host, ...fields],
+    '{"do stuff":"please"}',
+  )
 }
 
 function expectAccepted({ status, body }: RawResponse, { handled, parsedBodies }: ProtectedService): void {
-  expect({ status, body: JSON.parse(body) as unknown }).toEqual({ status: 200, body: { caller: expect.any(String) } })
+  expect({ status, body: JSON.parse(body) as unknown }).toEqual({
+    status: 200,
+    body: { caller: expect.any(String) },
+  })
   expect(handled).toHaveLength(1)
   expect(parsedBodies()).toBe(1)
 }

@@ -10,7 +10,12 @@ interface Official {
   readonly wit: string
   readonly wpt: string
   readonly issuerPublicJwk: object
-  readonly request: { readonly method: string; readonly targetUri: string; readonly headers: Readonly<Record<string, string>>; readonly body: string }
+  readonly request: {
+    readonly method: string
+    readonly targetUri: string
+    readonly headers: Readonly<Record<string, string>>
+    readonly body: string
+  }
   readonly decoded: { readonly witClaims: { readonly sub: string } }
   readonly validAt: number
 }
@@ -36,10 +41,16 @@ for (const [file, revision] of FILES) {
     })
     afterAll(() => service.app.close())
 
-    const send = async (change: (value: string) => string): Promise<{ status: number; code: string | undefined }> => {
+    const send = async (
+      change: (value: string) => string,
+    ): Promise<{ status: number; code: string | undefined }> => {
       const { method, targetUri, headers, body } = official.request
       const fields = Object.entries(headers).map(([name, value]) => `${name}: ${change(value)}`)
-      const response = await rawRequest(service.port, [`${method} ${new URL(targetUri).pathname} HTTP/1.1`, ...fields], body)
+      const response = await rawRequest(
+        service.port,
+        [`${method} ${new URL(targetUri).pathname} HTTP/1.1`, ...fields],
+        body,
+      )
       return { status: response.status, code: (JSON.parse(response.body) as { code?: string }).code }
     }
 
@@ -50,7 +61,10 @@ for (const [file, revision] of FILES) {
       expect(await send((value) => value)).toEqual({ status, code: 'WIMSE_WPT_REPLAYED' })
     })
 
-    for (const [token, prefix] of [['wit', 'WIMSE_WIT_'], ['wpt', 'WIMSE_WPT_']] as const) {
+    for (const [token, prefix] of [
+      ['wit', 'WIMSE_WIT_'],
+      ['wpt', 'WIMSE_WPT_'],
+    ] as const) {
       it(`is refused with one bit of any character of the ${token} flipped`, async () => {
         const text = official[token]
         const handledBefore = service.handled.length

@@ -10,7 +10,13 @@ import { readVectors } from './shared.js'
 
 type Row =
   | { readonly id: string; readonly source: string; readonly input: string; readonly expected: string }
-  | { readonly id: string; readonly source: string; readonly jwk: JsonWebKey; readonly jws: string; readonly reproduced?: boolean }
+  | {
+      readonly id: string
+      readonly source: string
+      readonly jwk: JsonWebKey
+      readonly jws: string
+      readonly reproduced?: boolean
+    }
 
 const rows = readVectors<Row[]>('primitives.json', [])
 const everyAlgorithm = new Set<string>(ALGORITHM_NAMES)

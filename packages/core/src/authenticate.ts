@@ -165,10 +165,10 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     authenticate,
     revisions: settings.revisions,
     ready: async () => {
-      await Promise.all([...sources].map((source) => source.ready?.()))
+      await Promise.all([...sources].map(async (source) => source.ready?.()))
     },
     close: async () => {
-      await Promise.all([...sources].map((source) => source.close?.()))
+      await Promise.all([...sources].map(async (source) => source.close?.()))
     },
   }
 }

@@ -33,8 +33,14 @@ function readTarget(target: unknown, name: string, allowInsecure: boolean): Targ
   refuseUnknownOptions(`option ${name}`, options, ['url', 'audience'])
   const { url, audience } = options
   const parsed = typeof url === 'string' && URL.canParse(url) ? new URL(url) : null
-  if (parsed === null || !/^https?:$/.test(parsed.protocol) || parsed.username + parsed.password + parsed.search + parsed.hash !== '') {
-    throw new TypeError(`option ${name} must be an http or https URL without user information, query or fragment`)
+  if (
+    parsed === null ||
+    !/^https?:$/.test(parsed.protocol) ||
+    parsed.username + parsed.password + parsed.search + parsed.hash !== ''
+  ) {
+    throw new TypeError(
+      `option ${name} must be an http or https URL without user information, query or fragment`,
+    )
   }
   if (!isSecure(parsed) && !allowInsecure) {
     throw new TypeError(`option ${name} must be https, unless it is on loopback or allowInsecure is set`)
@@ -73,5 +79,10 @@ function isUnder(pathname: string, path: string): boolean {
 }
 
 function isSecure({ protocol, hostname }: URL): boolean {
-  return protocol === 'https:' || hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.\d+){3}$/.test(hostname)
+  return (
+    protocol === 'https:' ||
+    hostname === 'localhost' ||
+    hostname === '[::1]' ||
+    /^127(?:\.\d+){3}$/.test(hostname)
+  )
 }

@@ -59,10 +59,16 @@ const OPTIONS: readonly (keyof WorkloadFetchOptions)[] = [
 export function createWorkloadFetch(options: WorkloadFetchOptions): WorkloadFetch {
   refuseUnknownOptions('fastify-wimse-client', options, OPTIONS)
   const { credentials, revision = 'wpt-01', allowInsecure = false, now } = options
-  const lifetime = readNumber('lifetime', options.lifetime, { default: DEFAULT_PROOF_LIFETIME, min: 1, max: 300 })
+  const lifetime = readNumber('lifetime', options.lifetime, {
+    default: DEFAULT_PROOF_LIFETIME,
+    min: 1,
+    max: 300,
+  })
   const otherTokens = readFieldNames('otherTokens', options.otherTokens)
-  if (typeof credentials?.current !== 'function') throw new TypeError('option credentials must be a credential source')
-  if (!Object.hasOwn(REVISIONS, revision)) throw new TypeError(`option revision must be one of ${Object.keys(REVISIONS).join(', ')}`)
+  if (typeof credentials?.current !== 'function')
+    throw new TypeError('option credentials must be a credential source')
+  if (!Object.hasOwn(REVISIONS, revision))
+    throw new TypeError(`option revision must be one of ${Object.keys(REVISIONS).join(', ')}`)
   if (now !== undefined && typeof now !== 'function') throw new TypeError('option now must be a function')
   if (typeof allowInsecure !== 'boolean') throw new TypeError('option allowInsecure must be a boolean')
   const targets = readTargets(options.targets, allowInsecure)
@@ -91,5 +97,8 @@ function refuseReserved(given: RequestInit['headers'], headers: Headers): void {
   const names = [...headers.keys(), ...(given === undefined ? [] : new Headers(given).keys())]
   const reserved = names.find((name) => name === 'host' || name.startsWith('workload-'))
   if (reserved === undefined) return
-  throw new SigningError('WIMSE_HEADER_RESERVED', { reason: 'only the client sets this field', received: reserved })
+  throw new SigningError('WIMSE_HEADER_RESERVED', {
+    reason: 'only the client sets this field',
+    received: reserved,
+  })
 }

@@ -18,7 +18,9 @@ export interface DenyOptions {
 /** Tells whether an error is a refusal; anything else is a defect and goes to the error handler. */
 export function isRefusal(error: unknown): error is RefusalError {
   return (
-    error instanceof AuthenticationError || error instanceof AuthorizationError || error instanceof UnavailableError
+    error instanceof AuthenticationError ||
+    error instanceof AuthorizationError ||
+    error instanceof UnavailableError
   )
 }
 
@@ -48,7 +50,10 @@ export function deny(
 // Bytes, because a response schema of the route would empty an object, and a string gets a charset that
 // the media type does not have.
 function send(reply: FastifyReply, { status, headers, body }: Problem): FastifyReply {
-  return reply.code(status).headers(headers).send(Buffer.from(JSON.stringify(body)))
+  return reply
+    .code(status)
+    .headers(headers)
+    .send(Buffer.from(JSON.stringify(body)))
 }
 
 function logRefusal(request: FastifyRequest, error: RefusalError, instance: string): void {

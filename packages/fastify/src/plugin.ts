@@ -1,4 +1,10 @@
-import type { FastifyContextConfig, FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import type {
+  FastifyContextConfig,
+  FastifyInstance,
+  FastifyPluginAsync,
+  FastifyReply,
+  FastifyRequest,
+} from 'fastify'
 import fp from 'fastify-plugin'
 import {
   AUTHENTICATOR_OPTIONS,
@@ -102,7 +108,8 @@ const register: FastifyPluginAsync<WimseOptions> = async (app, options) => {
   for (const scope of [app, ...older]) govern(scope)
 
   app.addHook('onReady', async () => {
-    if (unprotected.length > 0) app.log.warn({ unprotectedRoutes: unprotected }, 'routes without workload authentication')
+    if (unprotected.length > 0)
+      app.log.warn({ unprotectedRoutes: unprotected }, 'routes without workload authentication')
     // Not a reason to stay down: requests are answered with 503 until the keys are there.
     await guard.authenticator.ready().catch((err: unknown) => {
       app.log.error({ err }, 'fastify-wimse: the keys of a trust domain are not there yet')
@@ -154,13 +161,22 @@ export function workloadOf(request: FastifyRequest): Workload {
 
 function createGuard(options: WimseOptions): Guard {
   refuseUnknownOptions('fastify-wimse', options, [...PLUGIN_OPTIONS, ...AUTHENTICATOR_OPTIONS])
-  const { mode, allow, stripTokens: strip = true, problemTypeBase = 'urn:wimse:problem:', onDenied = 'reply' } = options
+  const {
+    mode,
+    allow,
+    stripTokens: strip = true,
+    problemTypeBase = 'urn:wimse:problem:',
+    onDenied = 'reply',
+  } = options
   if (typeof strip !== 'boolean') throw new TypeError('option stripTokens must be a boolean')
   if (typeof problemTypeBase !== 'string' || !/^[a-z][a-z0-9+.-]*:[\x21-\x7e]*$/i.test(problemTypeBase)) {
     throw new TypeError('option problemTypeBase must be an absolute URI')
   }
-  if (onDenied !== 'reply' && onDenied !== 'throw') throw new TypeError("option onDenied must be 'reply' or 'throw'")
-  const forCore = Object.entries(options).filter(([name]) => !(PLUGIN_OPTIONS as readonly string[]).includes(name))
+  if (onDenied !== 'reply' && onDenied !== 'throw')
+    throw new TypeError("option onDenied must be 'reply' or 'throw'")
+  const forCore = Object.entries(options).filter(
+    ([name]) => !(PLUGIN_OPTIONS as readonly string[]).includes(name),
+  )
   return {
     authenticator: createAuthenticator(Object.fromEntries(forCore) as unknown as AuthenticatorOptions),
     scope: readScopePolicy(mode, allow),
@@ -254,6 +270,7 @@ function addVary(reply: FastifyReply): void {
 }
 
 function logDangerousOptions(app: FastifyInstance, { replay, now }: WimseOptions): void {
-  if (replay === false) app.log.warn('fastify-wimse: replay is false, so a captured request can be sent again')
+  if (replay === false)
+    app.log.warn('fastify-wimse: replay is false, so a captured request can be sent again')
   if (now !== undefined) app.log.warn('fastify-wimse: now is set, so expiry follows that clock')
 }

@@ -26,7 +26,9 @@ export function readPresentedTokens(request: FastifyRequest, accepted: readonly 
   refuseHiddenFields(request)
   const fields = readFields(rawHeaders)
   if (fields('host').length > 1) {
-    throw new AuthenticationError('WIMSE_TARGET_INVALID', { reason: 'the request has more than one Host field' })
+    throw new AuthenticationError('WIMSE_TARGET_INVALID', {
+      reason: 'the request has more than one Host field',
+    })
   }
   const carriage = readCarriage(fields, accepted)
   const [wit, ...furtherWits] = fields('workload-identity-token')

@@ -56,18 +56,50 @@ const WIT = 'workload-identity-token'
 const WPT = 'workload-proof-token'
 
 const specs: readonly Spec[] = [
-  fault('the WIT is missing', 'WIMSE_WIT_MISSING', finish((headers) => delete headers[WIT])),
-  fault('the WIT comes twice', 'WIMSE_WIT_REPEATED', finish((headers) => (headers[WIT] = twice(headers[WIT])))),
-  fault('the proof is missing', 'WIMSE_WPT_MISSING', finish((headers) => delete headers[WPT])),
-  fault('the proof comes twice', 'WIMSE_WPT_REPEATED', finish((headers) => (headers[WPT] = twice(headers[WPT])))),
+  fault(
+    'the WIT is missing',
+    'WIMSE_WIT_MISSING',
+    finish((headers) => delete headers[WIT]),
+  ),
+  fault(
+    'the WIT comes twice',
+    'WIMSE_WIT_REPEATED',
+    finish((headers) => (headers[WIT] = twice(headers[WIT]))),
+  ),
+  fault(
+    'the proof is missing',
+    'WIMSE_WPT_MISSING',
+    finish((headers) => delete headers[WPT]),
+  ),
+  fault(
+    'the proof comes twice',
+    'WIMSE_WPT_REPEATED',
+    finish((headers) => (headers[WPT] = twice(headers[WPT]))),
+  ),
 
-  fault('the WIT is no JWT', 'WIMSE_WIT_MALFORMED', finish((headers) => (headers[WIT] = 'not-a-jwt'))),
-  fault('the WIT is padded', 'WIMSE_WIT_MALFORMED', finish((headers) => (headers[WIT] = `${headers[WIT] as string}=`))),
+  fault(
+    'the WIT is no JWT',
+    'WIMSE_WIT_MALFORMED',
+    finish((headers) => (headers[WIT] = 'not-a-jwt')),
+  ),
+  fault(
+    'the WIT is padded',
+    'WIMSE_WIT_MALFORMED',
+    finish((headers) => (headers[WIT] = `${headers[WIT] as string}=`)),
+  ),
   fault('the WIT demands an extension', 'WIMSE_WIT_CRITICAL', critical('witHeader')),
   fault('the WIT is an access token', 'WIMSE_WIT_TYPE', ({ witHeader }) => (witHeader['typ'] = 'at+jwt')),
-  fault('the WIT is not signed', 'WIMSE_WIT_ALGORITHM', finish((headers) => (headers[WIT] = unsigned(headers[WIT])))),
+  fault(
+    'the WIT is not signed',
+    'WIMSE_WIT_ALGORITHM',
+    finish((headers) => (headers[WIT] = unsigned(headers[WIT]))),
+  ),
   fault('the WIT has no subject', 'WIMSE_WIT_SUBJECT', ({ witClaims }) => delete witClaims['sub']),
-  fault('the subject has a port', 'WIMSE_WIT_SUBJECT', ({ witClaims }) => (witClaims['sub'] = 'wimse://example.com:1/a')),
+  fault(
+    'the subject has a port',
+    'WIMSE_WIT_SUBJECT',
+    ({ witClaims }) => (witClaims['sub'] = 'wimse://example.com:1/a'),
+  ),
   fault('the trust domain is a stranger', 'WIMSE_WIT_TRUST_DOMAIN', ({ witClaims }) => {
     witClaims['sub'] = 'wimse://stranger.example/caller'
   }),
@@ -75,25 +107,57 @@ const specs: readonly Spec[] = [
   fault('the WIT is signed by a stranger', 'WIMSE_WIT_SIGNATURE', (parts) => {
     parts.witKey = generateTestKeyPair(parts.witKey.alg as 'ES256').privateJwk
   }),
-  fault('the WIT was changed after signing', 'WIMSE_WIT_SIGNATURE', finish((headers) => (headers[WIT] = changed(headers[WIT])))),
+  fault(
+    'the WIT was changed after signing',
+    'WIMSE_WIT_SIGNATURE',
+    finish((headers) => (headers[WIT] = changed(headers[WIT]))),
+  ),
   fault('the WIT has expired', 'WIMSE_WIT_EXPIRED', ({ witClaims, now }) => (witClaims['exp'] = now - 120)),
-  fault('the WIT is not valid yet', 'WIMSE_WIT_NOT_YET_VALID', ({ witClaims, now }) => (witClaims['nbf'] = now + 120)),
+  fault(
+    'the WIT is not valid yet',
+    'WIMSE_WIT_NOT_YET_VALID',
+    ({ witClaims, now }) => (witClaims['nbf'] = now + 120),
+  ),
   fault('the WIT has no expiry', 'WIMSE_WIT_LIFETIME', ({ witClaims }) => delete witClaims['exp']),
-  fault('the WIT lives for ten years', 'WIMSE_WIT_LIFETIME', ({ witClaims, now }) => (witClaims['exp'] = now + 315_360_000)),
+  fault(
+    'the WIT lives for ten years',
+    'WIMSE_WIT_LIFETIME',
+    ({ witClaims, now }) => (witClaims['exp'] = now + 315_360_000),
+  ),
   fault('the WIT confirms no key', 'WIMSE_WIT_CONFIRMATION', ({ witClaims }) => delete witClaims['cnf']),
   fault('the WIT gives the private key away', 'WIMSE_WIT_CONFIRMATION', ({ witClaims, wptKey }) => {
     witClaims['cnf'] = { jwk: wptKey }
   }),
 
-  fault('the proof is no JWT', 'WIMSE_WPT_MALFORMED', finish((headers) => (headers[WPT] = 'not-a-jwt'))),
+  fault(
+    'the proof is no JWT',
+    'WIMSE_WPT_MALFORMED',
+    finish((headers) => (headers[WPT] = 'not-a-jwt')),
+  ),
   fault('the proof demands an extension', 'WIMSE_WPT_CRITICAL', critical('wptHeader')),
   fault('the proof is a DPoP proof', 'WIMSE_WPT_TYPE', ({ wptHeader }) => (wptHeader['typ'] = 'dpop+jwt')),
-  fault('the WIT is shown as its own proof', 'WIMSE_WPT_TYPE', finish((headers) => (headers[WPT] = headers[WIT]!))),
-  fault('the proof is not signed', 'WIMSE_WPT_ALGORITHM', finish((headers) => (headers[WPT] = unsigned(headers[WPT])))),
+  fault(
+    'the WIT is shown as its own proof',
+    'WIMSE_WPT_TYPE',
+    finish((headers) => (headers[WPT] = headers[WIT]!)),
+  ),
+  fault(
+    'the proof is not signed',
+    'WIMSE_WPT_ALGORITHM',
+    finish((headers) => (headers[WPT] = unsigned(headers[WPT]))),
+  ),
   fault('the proof has expired', 'WIMSE_WPT_EXPIRED', ({ wptClaims, now }) => (wptClaims['exp'] = now - 120)),
-  fault('the proof is not valid yet', 'WIMSE_WPT_NOT_YET_VALID', ({ wptClaims, now }) => (wptClaims['nbf'] = now + 120)),
+  fault(
+    'the proof is not valid yet',
+    'WIMSE_WPT_NOT_YET_VALID',
+    ({ wptClaims, now }) => (wptClaims['nbf'] = now + 120),
+  ),
   fault('the proof has no expiry', 'WIMSE_WPT_LIFETIME', ({ wptClaims }) => delete wptClaims['exp']),
-  fault('the proof lives for an hour', 'WIMSE_WPT_LIFETIME', ({ wptClaims, now }) => (wptClaims['exp'] = now + 3600)),
+  fault(
+    'the proof lives for an hour',
+    'WIMSE_WPT_LIFETIME',
+    ({ wptClaims, now }) => (wptClaims['exp'] = now + 3600),
+  ),
   fault('the proof has no identifier', 'WIMSE_WPT_JTI', ({ wptClaims }) => delete wptClaims['jti']),
   fault('the proof is for another service', 'WIMSE_WPT_AUDIENCE', ({ wptClaims }) => {
     wptClaims['aud'] = 'https://other.example/'
@@ -104,7 +168,11 @@ const specs: readonly Spec[] = [
   fault('the proof is for several services', 'WIMSE_WPT_AUDIENCE', ({ wptClaims }) => {
     wptClaims['aud'] = [wptClaims['aud'], 'https://other.example/']
   }),
-  fault('the proof is for another WIT', 'WIMSE_WPT_WIT_HASH', ({ wptClaims }) => (wptClaims['wth'] = hashOf('another'))),
+  fault(
+    'the proof is for another WIT',
+    'WIMSE_WPT_WIT_HASH',
+    ({ wptClaims }) => (wptClaims['wth'] = hashOf('another')),
+  ),
   fault('an access token is not covered', 'WIMSE_WPT_ACCESS_TOKEN_HASH', ({ headers }) => {
     headers['authorization'] = 'Bearer an-access-token'
   }),
@@ -126,7 +194,11 @@ const specs: readonly Spec[] = [
     parts.wptKey = privateJwk
     parts.wptHeader['jwk'] = publicJwk
   }),
-  fault('the proof was changed after signing', 'WIMSE_WPT_SIGNATURE', finish((headers) => (headers[WPT] = changed(headers[WPT])))),
+  fault(
+    'the proof was changed after signing',
+    'WIMSE_WPT_SIGNATURE',
+    finish((headers) => (headers[WPT] = changed(headers[WPT]))),
+  ),
 ]
 
 /**
@@ -194,7 +266,9 @@ function fault(name: string, code: AuthenticationErrorCode, spoil: (parts: Parts
   return { name, code, spoil }
 }
 
-function finish(change: Parts['finish'] | ((headers: Record<string, string | string[]>) => unknown)): Spec['spoil'] {
+function finish(
+  change: Parts['finish'] | ((headers: Record<string, string | string[]>) => unknown),
+): Spec['spoil'] {
   return (parts) => {
     parts.finish = (headers) => void change(headers)
   }

@@ -16,8 +16,8 @@ export function generateTestKeyPair(algorithm: AlgorithmName): TestKeyPair {
   const der = generateKey(algorithm).export({ format: 'der', type: 'pkcs8' })
   const privateKey = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
   return {
-    privateJwk: { ...privateKey.export({ format: 'jwk' }), alg: algorithm } as JWK,
-    publicJwk: { ...createPublicKey(privateKey).export({ format: 'jwk' }), alg: algorithm } as JWK,
+    privateJwk: { ...privateKey.export({ format: 'jwk' }), alg: algorithm },
+    publicJwk: { ...createPublicKey(privateKey).export({ format: 'jwk' }), alg: algorithm },
   }
 }
 

@@ -9,7 +9,7 @@ const D = 3709570593466943934313808350875456518954211387984321901638878553308594
  * @see {@link https://www.rfc-editor.org/rfc/rfc8032#section-5.1.3}
  */
 export function isEdwardsPublicKey(encoded: Uint8Array): boolean {
-  const bytes = Uint8Array.from(encoded).reverse()
+  const bytes = encoded.toReversed()
   bytes[0] = bytes[0]! & 0x7f
   const y = BigInt(`0x${Buffer.from(bytes).toString('hex')}`)
   if (y >= P || SMALL_ORDER_Y.has(y)) return false

@@ -1,4 +1,5 @@
 import { createPrivateKey, type JsonWebKey, type KeyObject } from 'node:crypto'
+import type { JWK } from 'jose'
 import { makeSignature, verifySignature } from '../crypto/signature.js'
 import { thumbprintOf } from '../crypto/keys.js'
 import { tokenHash } from '../crypto/token-hash.js'
@@ -48,7 +49,7 @@ const ALL_ALGORITHMS: ReadonlySet<string> = new Set(ALGORITHM_NAMES)
  */
 export async function importCredential(material: {
   readonly wit: string
-  readonly key: JsonWebKey | string
+  readonly key: JWK | JsonWebKey | string
 }): Promise<Credential> {
   const { wit, key } = material
   const { subject, claims } = readWit(wit)
@@ -94,13 +95,13 @@ function readWit(wit: string): { subject: WorkloadIdentifier; claims: Readonly<R
   }
 }
 
-function readPrivateKey(key: JsonWebKey | string): KeyObject {
+function readPrivateKey(key: JWK | JsonWebKey | string): KeyObject {
   try {
     if (typeof key === 'string') return createPrivateKey(key)
     // Node takes a JWK whose parts have any length; its halves are compared with the WIT's key afterwards.
     if (typeof key.d !== 'string' || decodeBase64url(key.d) === null)
       throw new TypeError('no private member d')
-    return createPrivateKey({ key, format: 'jwk' })
+    return createPrivateKey({ key: key as JsonWebKey, format: 'jwk' })
   } catch {
     // Not the cause: messages of key parsers quote what they could not read.
     throw mismatch('the key is not a private JWK or PEM')

@@ -1,0 +1,87 @@
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest'
+import { AUTHENTICATOR_OPTIONS } from 'wimse'
+import { DENIALS, OUTAGES, REFUSALS, SIGNING_FAULTS } from '../packages/core/src/codes.js'
+
+const root = new URL('../', import.meta.url)
+const scratch = new URL('./.readme/', import.meta.url)
+const read = (path: string): string => readFileSync(new URL(path, root), 'utf8')
+
+const readmes = [
+  'README.md',
+  ...readdirSync(new URL('packages', root)).map((name) => `packages/${name}/README.md`),
+]
+
+afterAll(() => rmSync(scratch, { recursive: true, force: true }))
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+describe('every example in a README runs, and prints what it says', () => {
+  mkdirSync(scratch, { recursive: true })
+  for (const readme of readmes) {
+    const blocks = [...read(readme).matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code]) => code!)
+    it(`${readme} has one`, () => expect(blocks.length).toBeGreaterThan(0))
+    for (const [index, code] of blocks.entries()) {
+      it(`${readme}, example ${index + 1}`, async () => {
+        const file = new URL(`${readme.replaceAll('/', '-')}-${index}.ts`, scratch)
+        writeFileSync(file, code)
+        const printed: string[] = []
+        vi.spyOn(console, 'log').mockImplementation(
+          (...values: unknown[]) => void printed.push(values.map(String).join(' ')),
+        )
+        await import(/* @vite-ignore */ file.pathname)
+        const promised = [...code.matchAll(/console\.log\(.*\) \/\/ (.*)/g)].map(([, text]) => text)
+        expect(promised.length).toBeGreaterThan(0)
+        expect(printed).toEqual(promised)
+      })
+    }
+  }
+})
+
+describe('every table in a README is true', () => {
+  const tableAfter = (readme: string, marker: string): string[] => {
+    const [, rest] = read(readme).split(`<!-- ${marker} -->\n`)
+    return (rest ?? '').split('\n\n')[0]!.split('\n').slice(2)
+  }
+  const firstCell = (row: string): string => /`([^`]+)`/.exec(row)?.[1] ?? row
+
+  const pluginOptions = ['mode', 'allow', 'stripTokens', 'problemTypeBase', 'onDenied']
+  const clientOptions = [
+    'credentials',
+    'targets',
+    'revision',
+    'lifetime',
+    'otherTokens',
+    'allowInsecure',
+    'now',
+  ]
+  for (const [readme, marker, names] of [
+    ['README.md', 'options: fastify-wimse', [...AUTHENTICATOR_OPTIONS, ...pluginOptions]],
+    ['packages/fastify/README.md', 'options: fastify-wimse', [...AUTHENTICATOR_OPTIONS, ...pluginOptions]],
+    ['README.md', 'options: fastify-wimse-client', clientOptions],
+    ['packages/fastify-client/README.md', 'options: fastify-wimse-client', clientOptions],
+  ] as const) {
+    it(`${readme} lists every option (${marker})`, () => {
+      expect(tableAfter(readme, marker).map(firstCell).sort()).toEqual([...names].sort())
+    })
+  }
+
+  it('README.md lists every code of the called side with its status', () => {
+    const rows = tableAfter('README.md', 'codes').map((row) => [
+      firstCell(row),
+      Number(/^\| (\d+)/.exec(row)?.[1]),
+    ])
+    const codes = Object.entries({ ...REFUSALS, ...OUTAGES, ...DENIALS }).map(([code, { status }]) => [
+      code,
+      status,
+    ])
+    expect(rows.sort()).toEqual(codes.sort())
+  })
+
+  it('README.md lists every code of the calling side that can be thrown', () => {
+    const notYetThrown = new Set(['WIMSE_BODY_CONSUMED', 'WIMSE_SERVER_IDENTITY'])
+    const codes = Object.keys(SIGNING_FAULTS).filter((code) => !notYetThrown.has(code))
+    expect(tableAfter('README.md', 'signing codes').map(firstCell).sort()).toEqual(codes.sort())
+  })
+})
