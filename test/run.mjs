@@ -21,6 +21,7 @@ const { status } = spawnSync(
 const { numPassedTests, numFailedTests, numPendingTests, success } = JSON.parse(readFileSync(results, 'utf8'))
 if (numPendingTests > 0) console.error(`${numPendingTests} tests were skipped; the reasons stand at the top`)
 // A file that does not load fails no test.
-const failed = Math.max(numFailedTests, success || numFailedTests > 0 ? 0 : 1) + (noSkips ? numPendingTests : 0)
+const failed =
+  Math.max(numFailedTests, success || numFailedTests > 0 ? 0 : 1) + (noSkips ? numPendingTests : 0)
 console.log(`${numPassedTests} passed, ${failed} failed`)
 process.exitCode = status !== 0 || failed > 0 ? 1 : 0

@@ -50,6 +50,7 @@ export {
 } from './problem.js'
 export type { AudienceOptions } from './proof/audience.js'
 export { memoryReplayStore, type MemoryReplayStoreOptions } from './replay/memory-replay-store.js'
+export { redactPaths } from './redact-paths.js'
 export type { ReplayAnswer, ReplayStore } from './replay/replay-store.js'
 export { challengesFor, REVISIONS, type Revision } from './revisions.js'
 export { type Credential, importCredential } from './signing/credential.js'

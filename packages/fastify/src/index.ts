@@ -4,7 +4,6 @@
  * @module
  */
 export { type WimseControl, type WimseOptions, wimse, wimse as default, workloadOf } from './plugin.js'
-export { redactPaths } from './redact-paths.js'
 export type { WimseAllowRule, WimseMode, WimseRouteOptions } from './route-config.js'
 export {
   type AllowPredicate,
@@ -13,6 +12,7 @@ export {
   AuthorizationError,
   memberOf,
   memoryReplayStore,
+  redactPaths,
   type ReplayStore,
   type Revision,
   type TrustDomainOptions,

@@ -1,17 +1,19 @@
-const FIELDS = ['authorization', '["workload-identity-token"]', '["workload-proof-token"]', '["txn-token"]']
+const FIELDS = [
+  '.authorization',
+  '["workload-identity-token"]',
+  '["workload-proof-token"]',
+  '["txn-token"]',
+] as const
 
 /**
  * Paths for pino's `redact` option: the header fields that carry tokens, wherever requests are usually
  * logged. Fastify's own request log line has no headers; these are for serializers and lines of one's own.
  */
-export const redactPaths: readonly string[] = [
+export const redactPaths: string[] = [
   '',
   'req.',
   'request.',
   'req.raw.',
   'request.raw.',
   'res.request.',
-].flatMap((prefix) => [
-  ...FIELDS.map((field) => `${prefix}headers${field.startsWith('[') ? '' : '.'}${field}`),
-  `${prefix}rawHeaders`,
-])
+].flatMap((prefix) => [...FIELDS.map((field) => `${prefix}headers${field}`), `${prefix}rawHeaders`])

@@ -1,0 +1,89 @@
+import { randomBytes } from 'node:crypto'
+import { createCheckout, enrol } from '@wimse-demo/checkout'
+import { createIdentityServer } from '@wimse-demo/identity-server'
+import { createInventory } from '@wimse-demo/inventory'
+import { staticCredentials } from 'fastify-wimse-client'
+import { freePort } from './free-port.js'
+import type { Services } from './services.js'
+
+/** The services, running in this process. */
+export interface Embedded extends Services {
+  /** Lets requests under way end, and closes the ports. */
+  close(): Promise<void>
+}
+
+/** Options of {@link startEmbedded}. */
+export interface EmbeddedOptions {
+  /** Ports wanted; another one is taken where one is in use. Default any. */
+  readonly ports?: { readonly identityServer: number; readonly inventory: number; readonly checkout: number }
+  /** Pino's level, default `silent`, and where the lines go, default standard output. */
+  readonly log?: { readonly level?: string; readonly stream?: { write(line: string): void } }
+}
+
+const HOST = '127.0.0.1'
+const TRUST_DOMAIN = 'wimse://example.com'
+const CHECKOUT = `${TRUST_DOMAIN}/checkout`
+const VISITOR = `${TRUST_DOMAIN}/visitor`
+
+/** The longest an identity token may live, because nothing renews those of the embedded services. */
+const DAY = 86_400
+
+/** Starts identity server, inventory and checkout on loopback; all they remember is in memory. */
+export async function startEmbedded(options: EmbeddedOptions = {}): Promise<Embedded> {
+  const { ports = { identityServer: 0, inventory: 0, checkout: 0 } } = options
+  const log = { level: 'silent', ...options.log }
+  const running: { close(): Promise<unknown> }[] = []
+  const close = async (): Promise<void> => {
+    for (const service of running.splice(0).toReversed()) await service.close()
+  }
+  const listen = async (
+    service: Awaited<ReturnType<typeof createInventory>>,
+    port: number,
+  ): Promise<string> => {
+    running.push(service)
+    return service.listen({ host: HOST, port })
+  }
+
+  try {
+    const [checkoutSecret, visitorSecret] = [newSecret(), newSecret()]
+    const identityServer = await listen(
+      await createIdentityServer({
+        trustDomain: TRUST_DOMAIN,
+        secrets: { [CHECKOUT]: checkoutSecret, [VISITOR]: visitorSecret },
+        witLifetime: DAY,
+        log,
+      }),
+      await freePort(ports.identityServer),
+    )
+
+    const inventoryPort = await freePort(ports.inventory)
+    const inventory = await listen(
+      await createInventory({
+        audience: `http://${HOST}:${inventoryPort}`,
+        trustDomains: { [TRUST_DOMAIN]: { jwks: await fetchJwks(identityServer) } },
+        checkout: CHECKOUT,
+        log,
+      }),
+      inventoryPort,
+    )
+
+    const enrolment = await enrol({ identityServer, secret: checkoutSecret })
+    const checkout = await listen(
+      await createCheckout({ credentials: staticCredentials(enrolment), inventory, log }),
+      await freePort(ports.checkout),
+    )
+    return { identityServer, inventory, checkout, visitorSecret, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+function newSecret(): string {
+  return randomBytes(24).toString('base64url')
+}
+
+async function fetchJwks(identityServer: string): Promise<{ keys: object[] }> {
+  const response = await fetch(`${identityServer}/jwks.json`)
+  return JSON.parse(await response.text())
+}

@@ -1,0 +1,177 @@
+import { signRequest } from 'wimse'
+import { changedAfterSigning, issuedByAStranger, signedWithAnotherKey } from './forgeries.js'
+import type { Services } from './services.js'
+import { enrolVisitor, type Visitor } from './visitor.js'
+
+/** What came back: the status, and the code of a refusal. */
+export interface Outcome {
+  readonly status: number
+  readonly code: string | null
+}
+
+/** Something to try against the running services, and what should come of it. */
+export interface TourCall {
+  readonly tried: string
+  readonly expected: Outcome
+  /** Makes the call for real. A call does not depend on the one before it. */
+  readonly call: (visit: Visit) => Promise<Response>
+}
+
+/** What a call has to work with. */
+export interface Visit extends Services {
+  readonly visitor: Visitor
+  /** A protected URL of the inventory. */
+  readonly stock: string
+}
+
+/** What was tried and what came of it. */
+export interface TourLine {
+  readonly tried: string
+  readonly expected: Outcome
+  /** Null when there was no answer. */
+  readonly outcome: Outcome | null
+  readonly asExpected: boolean
+}
+
+const WIT = 'Workload-Identity-Token'
+const WPT = 'Workload-Proof-Token'
+const ACCESS_TOKEN = { Authorization: 'Bearer an-access-token-of-a-customer' }
+
+/** The calls, in the order they are told. */
+export const tour: readonly TourCall[] = [
+  {
+    tried: 'an order through checkout, end to end',
+    expected: { status: 201, code: null },
+    call: async ({ checkout }) => postJson(`${checkout}/orders`, { sku: 'apple', quantity: 1 }),
+  },
+  {
+    tried: 'a signed call',
+    expected: { status: 200, code: null },
+    call: async ({ stock, visitor }) => fetch(stock, { headers: sign(visitor, stock) }),
+  },
+  {
+    tried: 'the same proof again',
+    expected: refusal('WIMSE_WPT_REPLAYED'),
+    call: async ({ stock, visitor }) => {
+      const headers = sign(visitor, stock)
+      const first = await readOutcome(await fetch(stock, { headers }))
+      if (first.status !== 200) throw new Error('the proof was not accepted the first time')
+      return fetch(stock, { headers })
+    },
+  },
+  {
+    tried: 'a WIT without a proof',
+    expected: refusal('WIMSE_WPT_MISSING'),
+    call: async ({ stock, visitor }) => fetch(stock, { headers: { [WIT]: visitor.credential.wit } }),
+  },
+  {
+    tried: 'a stolen WIT with another key',
+    expected: refusal('WIMSE_WPT_SIGNATURE'),
+    call: async ({ stock, visitor }) => {
+      const headers = sign(visitor, stock)
+      return fetch(stock, { headers: { ...headers, [WPT]: await signedWithAnotherKey(headers[WPT]!) } })
+    },
+  },
+  {
+    tried: 'the WIT as a bearer token',
+    expected: refusal('WIMSE_WIT_MISSING'),
+    call: async ({ stock, visitor }) =>
+      fetch(stock, { headers: { Authorization: `Bearer ${visitor.credential.wit}` } }),
+  },
+  {
+    tried: 'a proof for another service',
+    expected: refusal('WIMSE_WPT_AUDIENCE'),
+    call: async ({ stock, checkout, visitor }) =>
+      fetch(stock, { headers: sign(visitor, checkout + new URL(stock).pathname) }),
+  },
+  {
+    tried: 'an expired proof',
+    expected: refusal('WIMSE_WPT_EXPIRED'),
+    call: async ({ stock, visitor }) => {
+      const twoMinutesAgo = Date.now() / 1000 - 120
+      return fetch(stock, { headers: signRequest(visitor.credential, { url: stock, now: twoMinutesAgo }) })
+    },
+  },
+  {
+    tried: 'a WIT changed after signing',
+    expected: refusal('WIMSE_WIT_SIGNATURE'),
+    call: async ({ stock, visitor }) => {
+      const credential = await changedAfterSigning(visitor, 'wimse://example.com/checkout')
+      return fetch(stock, { headers: signRequest(credential, { url: stock }) })
+    },
+  },
+  {
+    tried: "a WIT of a stranger's trust domain",
+    expected: refusal('WIMSE_WIT_TRUST_DOMAIN'),
+    call: async ({ stock }) =>
+      fetch(stock, { headers: signRequest(await issuedByAStranger(), { url: stock }) }),
+  },
+  {
+    tried: 'a workload that may not',
+    expected: { status: 403, code: 'WIMSE_WORKLOAD_FORBIDDEN' },
+    call: async ({ stock, visitor }) => {
+      const url = `${stock}/reservations`
+      return postJson(url, { quantity: 1 }, sign(visitor, url))
+    },
+  },
+  {
+    tried: 'an access token covered by the proof',
+    expected: { status: 200, code: null },
+    call: async ({ stock, visitor }) =>
+      fetch(stock, { headers: { ...ACCESS_TOKEN, ...sign(visitor, stock, ACCESS_TOKEN) } }),
+  },
+  {
+    tried: 'an access token not covered',
+    expected: refusal('WIMSE_WPT_ACCESS_TOKEN_HASH'),
+    call: async ({ stock, visitor }) =>
+      fetch(stock, { headers: { ...ACCESS_TOKEN, ...sign(visitor, stock) } }),
+  },
+  {
+    tried: 'no token at all, on the health route',
+    expected: { status: 200, code: null },
+    call: async ({ inventory }) => fetch(`${inventory}/healthz`),
+  },
+]
+
+/**
+ * Makes the calls one after the other and compares what came back with what was expected.
+ *
+ * @throws Error when the identity server gives the visitor no identity
+ */
+export async function takeTour(
+  services: Services,
+  calls: readonly TourCall[] = tour,
+): Promise<readonly TourLine[]> {
+  const stock = `${services.inventory}/stock/apple`
+  const visit = { ...services, stock, visitor: await enrolVisitor(services) }
+  const lines: TourLine[] = []
+  for (const { tried, expected, call } of calls) {
+    const outcome = await call(visit).then(readOutcome, () => null)
+    const asExpected = outcome?.status === expected.status && outcome.code === expected.code
+    lines.push({ tried, expected, outcome, asExpected })
+  }
+  return lines
+}
+
+function refusal(code: string): Outcome {
+  return { status: 400, code }
+}
+
+function sign({ credential }: Visitor, url: string, headers = {}): Record<string, string> {
+  return signRequest(credential, { url, headers })
+}
+
+async function postJson(url: string, body: object, headers = {}): Promise<Response> {
+  return fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify(body),
+  })
+}
+
+async function readOutcome(response: Response): Promise<Outcome> {
+  const text = await response.text()
+  const isProblem = response.headers.get('content-type') === 'application/problem+json'
+  const { code }: { code?: unknown } = isProblem ? JSON.parse(text) : {}
+  return { status: response.status, code: typeof code === 'string' ? code : null }
+}

@@ -1,0 +1,171 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { fileURLToPath } from 'node:url'
+import { freePort } from '@wimse-demo/console'
+import { afterEach, describe, expect, it } from 'vitest'
+
+/** A program of the demo as it was built, running in a process of its own. */
+interface Program {
+  readonly process: ChildProcess
+  readonly stdout: () => string
+  readonly stderr: () => string
+  /** Waits until standard output has what is looked for. */
+  readonly says: (what: RegExp) => Promise<string>
+  readonly exitCode: Promise<number | null>
+}
+
+const programs: Program[] = []
+afterEach(async () => {
+  for (const { process, exitCode } of programs.splice(0)) {
+    process.kill('SIGKILL')
+    await exitCode
+  }
+})
+
+function start(path: string, args: readonly string[] = [], env: Record<string, string> = {}): Program {
+  const script = fileURLToPath(new URL(`../../apps/${path}`, import.meta.url))
+  const child = spawn(process.execPath, [script, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  let [stdout, stderr] = ['', '']
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => (stdout += chunk))
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => (stderr += chunk))
+  const exitCode = once(child, 'close').then(() => child.exitCode)
+  const says = async (what: RegExp): Promise<string> => {
+    for (;;) {
+      const [found] = what.exec(stdout) ?? []
+      if (found !== undefined) return found
+      if (child.exitCode !== null) throw new Error(`${path} ended with ${child.exitCode}: ${stderr}`)
+      await Promise.race([once(child.stdout, 'data'), exitCode])
+    }
+  }
+  const program = { process: child, stdout: () => stdout, stderr: () => stderr, says, exitCode }
+  programs.push(program)
+  return program
+}
+
+describe('npm start', () => {
+  it('takes the tour once, prints the table, and ends with 0', async () => {
+    const { exitCode, stdout, stderr } = start('console/dist/start.js', ['--once'])
+    expect(await exitCode).toBe(0)
+    expect(stdout()).toMatch(/^what was tried +status +code +as expected$/m)
+    expect(stdout()).toMatch(/^an order through checkout, end to end +201 +- +yes$/m)
+    expect(stdout()).toMatch(/^the same proof again +400 +WIMSE_WPT_REPLAYED +yes$/m)
+    expect(stdout()).not.toContain('NO')
+    expect(stdout() + stderr()).not.toMatch(/eyJ[\w-]+\./)
+    expect(stderr()).toBe('')
+  })
+
+  it('refuses a flag it does not know', async () => {
+    const { exitCode, stdout, stderr } = start('console/dist/start.js', ['--one'])
+    expect(await exitCode).toBe(2)
+    expect(stderr()).toMatch(/^Usage: npm start/)
+    expect(stdout()).toBe('')
+  })
+
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    it(`goes on serving what it says it serves, until ${signal}`, async () => {
+      const program = start('console/dist/start.js')
+      await program.says(/Ask the inventory without a proof:\n\n.*\n/)
+      const ordering = program.says(/http:\S+\/orders/)
+      const response = await fetch(await ordering, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: '{"sku":"pear","quantity":1}',
+      })
+      expect(response.status).toBe(201)
+      const refused = await fetch(await program.says(/http:\S+\/stock\/pear/))
+      expect(await refused.json()).toMatchObject({ code: 'WIMSE_WIT_MISSING' })
+      program.process.kill(signal)
+      expect(await program.exitCode).toBe(0)
+      expect(program.stdout() + program.stderr()).not.toMatch(/eyJ[\w-]+\./)
+    })
+  }
+})
+
+describe('the services in processes of their own', () => {
+  const secret = 'the-secret-of-checkout'
+
+  it('take an order from their environment to the end, and close on SIGTERM', async () => {
+    const [identityPort, inventoryPort, checkoutPort] = [
+      await freePort(0),
+      await freePort(0),
+      await freePort(0),
+    ]
+    const inventoryUrl = `http://127.0.0.1:${inventoryPort}`
+    const identityServer = start('identity-server/dist/main.js', [], {
+      PORT: String(identityPort),
+      TRUST_DOMAIN: 'wimse://example.com',
+      BOOTSTRAP_SECRETS: JSON.stringify({ 'wimse://example.com/checkout': secret }),
+    })
+    await identityServer.says(/Server listening/)
+    const inventory = start('inventory/dist/main.js', [], {
+      PORT: String(inventoryPort),
+      AUDIENCE: inventoryUrl,
+      TRUST_DOMAIN: 'wimse://example.com',
+      JWKS_URL: `http://127.0.0.1:${identityPort}/jwks.json`,
+      CHECKOUT_ID: 'wimse://example.com/checkout',
+    })
+    await inventory.says(/Server listening/)
+    const checkout = start('checkout/dist/main.js', [], {
+      PORT: String(checkoutPort),
+      IDENTITY_SERVER_URL: `http://127.0.0.1:${identityPort}`,
+      BOOTSTRAP_SECRET: secret,
+      INVENTORY_URL: inventoryUrl,
+    })
+    await checkout.says(/Server listening/)
+
+    const response = await fetch(`http://127.0.0.1:${checkoutPort}/orders`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"sku":"apple","quantity":1}',
+    })
+    expect(response.status).toBe(201)
+
+    for (const program of [checkout, inventory, identityServer]) {
+      program.process.kill('SIGTERM')
+      expect(await program.exitCode).toBe(0)
+      expect(program.stdout() + program.stderr()).not.toMatch(/eyJ[\w-]+/)
+      expect(program.stdout() + program.stderr()).not.toContain(secret)
+    }
+    expect(inventory.stdout()).toContain('"caller":"wimse://example.com/checkout"')
+  })
+
+  const incomplete: readonly { path: string; env: Record<string, string>; missing: string }[] = [
+    { path: 'identity-server/dist/main.js', env: {}, missing: 'TRUST_DOMAIN is not set' },
+    {
+      path: 'identity-server/dist/main.js',
+      env: { TRUST_DOMAIN: 'wimse://example.com', BOOTSTRAP_SECRETS: secret },
+      missing: 'BOOTSTRAP_SECRETS is not JSON',
+    },
+    { path: 'inventory/dist/main.js', env: { AUDIENCE: '' }, missing: 'AUDIENCE is not set' },
+    {
+      path: 'checkout/dist/main.js',
+      env: { IDENTITY_SERVER_URL: 'http://127.0.0.1:9' },
+      missing: 'BOOTSTRAP_SECRET is not set',
+    },
+  ]
+  for (const { path, env, missing } of incomplete) {
+    it(`do not start: ${missing}`, async () => {
+      const { exitCode, stderr } = start(path, [], env)
+      expect(await exitCode).toBe(1)
+      expect(stderr()).toContain(missing)
+      expect(stderr()).not.toContain(secret)
+    })
+  }
+
+  it('do not start when the identity server does not know them', async () => {
+    const server = createServer((_request, response) => response.writeHead(401).end()).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const address = server.address()
+    const port = typeof address === 'object' ? address?.port : undefined
+    const { exitCode, stderr } = start('checkout/dist/main.js', [], {
+      IDENTITY_SERVER_URL: `http://127.0.0.1:${port}`,
+      BOOTSTRAP_SECRET: secret,
+      INVENTORY_URL: 'http://127.0.0.1:9',
+    })
+    expect(await exitCode).toBe(1)
+    expect(stderr()).toContain('the identity server answered 401')
+    expect(stderr()).not.toContain(secret)
+    server.close()
+  })
+})
