@@ -90,6 +90,27 @@ describe('createAuthenticator().authenticate()', () => {
     )
   })
 
+  it('takes only identity tokens by the algorithms of their trust domain', async () => {
+    const server = createTestIdentityServer({ origin: 'wimse://example.com', algorithm: 'RS256', now: clock })
+    const [, rsa] = [identityServer, server].map(({ jwks }) => jwks.keys[0]!)
+    const jwks = {
+      keys: [
+        { ...identityServer.jwks.keys[0]!, kid: 'ec' },
+        { ...rsa!, kid: server.issuerKey.kid! },
+      ],
+    }
+    const credential = await server.issue({ subject: '/checkout', algorithm: 'EdDSA' })
+    const sign = () => signRequest(credential, { url: `${ORIGIN}/`, now: NOON })
+    const tokens = () => {
+      const headers = sign()
+      return { wit: headers['Workload-Identity-Token']!, wpt: headers['Workload-Proof-Token']!, path: '/' }
+    }
+    const limitedTo = (...algorithms: ('ES256' | 'RS256')[]) =>
+      authenticatorWith({ trustDomains: { 'wimse://example.com': { jwks, algorithms } } })
+    expect(await codeOf(limitedTo('ES256').authenticate(tokens()))).toBe('WIMSE_WIT_ALGORITHM')
+    expect(await codeOf(limitedTo('RS256').authenticate(tokens()))).toBe('let in')
+  })
+
   it('binds keys to scheme and trust domain: the same key id in two domains never crosses (WIT-23, WIT-25, ID-06)', async () => {
     const spiffe = createTestIdentityServer({ origin: 'spiffe://example.com', now: clock })
     const authenticator = authenticatorWith({
@@ -160,6 +181,20 @@ describe('createAuthenticator().authenticate()', () => {
     now = NOON
     expect(await codeOf(authenticator.authenticate(tokens))).toBe('WIMSE_WPT_EXPIRED')
     expect(await codeOf(authenticatorWith().authenticate(tokens))).toBe('let in')
+  })
+
+  it('goes on from where it was when the clock is set back, so that a proof does not outlive its entry', async () => {
+    let monotonic = 1_000_000
+    vi.spyOn(performance, 'now').mockImplementation(() => monotonic)
+    let now = NOON
+    const authenticator = authenticatorWith({ now: () => now })
+    const tokens = await present({}, { lifetime: 60 })
+    expect(await codeOf(authenticator.authenticate(tokens))).toBe('let in')
+    now -= 3600
+    for (const seconds of [1, 50, 150, 3000]) {
+      monotonic += seconds * 1000
+      expect(await codeOf(authenticator.authenticate(tokens))).toMatch(/WIMSE_WPT_(REPLAYED|EXPIRED)/)
+    }
   })
 
   it('refuses a request that took longer than thirty seconds to check', async () => {
@@ -304,6 +339,9 @@ describe('a trust bundle source of one’s own', () => {
     ['rejects', async () => Promise.reject(new Error('down')), 'WIMSE_TRUST_UNAVAILABLE'],
     ['gives nothing', () => undefined, 'WIMSE_TRUST_UNAVAILABLE'],
     ['gives null', () => null, 'WIMSE_TRUST_UNAVAILABLE'],
+    ['gives the key set itself', () => identityServer.jwks, 'WIMSE_TRUST_UNAVAILABLE'],
+    ['gives what looks like a bundle', () => ({ ...bundle }), 'WIMSE_TRUST_UNAVAILABLE'],
+    ['gives keys that are none', () => ({ keys: [null] }), 'WIMSE_TRUST_UNAVAILABLE'],
   ]
   for (const [what, bundleFor, code] of answers) {
     it(`that ${what}: ${code}`, async () => {

@@ -72,6 +72,8 @@ describe('errors', () => {
   const logged: readonly (readonly [received: unknown, text: string])[] = [
     ['https://a.example/b?secret=1', 'https://a.example/b'],
     ['https://a.example/b#secret', 'https://a.example/b'],
+    ['https://a.example/b?x,session=secret', 'https://a.example/b'],
+    [['https://a.example/b?x,y', 'https://a.example/c?z'], 'https://a.example/b, https://a.example/c'],
     ['workload.internal.example.com', 'workload.internal.example.com'],
     ['a\r\nforged line\u001b[31m\u2028é', 'a\\u000d\\u000aforged line\\u001b[31m\\u2028\\u00e9'],
     ['x'.repeat(10_000), 'x'.repeat(256)],

@@ -69,9 +69,11 @@ describe('memoryReplayStore() (WPT-22, SEC-05)', () => {
     { maxEntries: 1.5 },
     { maxEntries: Number.NaN },
     { maxEntriesPerCaller: -1 },
+    { maxEntry: 1 },
+    { now: 5 },
   ]) {
     it(`throws for ${JSON.stringify(options)}`, () => {
-      expect(() => memoryReplayStore(options)).toThrow(Object.keys(options)[0]!)
+      expect(() => memoryReplayStore(options as object)).toThrow(Object.keys(options)[0]!)
     })
   }
 })

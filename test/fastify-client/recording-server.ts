@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 export interface RecordingServer {
   readonly origin: string
   readonly requests: readonly {
+    readonly method: string
     readonly url: string
     readonly fields: ReadonlyMap<string, readonly string[]>
     readonly body: string
@@ -26,7 +27,7 @@ export async function startRecordingServer(
         const name = request.rawHeaders[i]!.toLowerCase()
         fields.set(name, [...(fields.get(name) ?? []), request.rawHeaders[i + 1]!])
       }
-      requests.push({ url: request.url!, fields, body })
+      requests.push({ method: request.method!, url: request.url!, fields, body })
       answer(request, response)
     })
   })

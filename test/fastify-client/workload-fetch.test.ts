@@ -165,6 +165,11 @@ describe('where the identity goes (SEC-01, demands of least exposure)', () => {
       [`${target.origin}/inventory/../a`, limited],
       [`${target.origin}/inventory/%2e%2e/a`, limited],
       [`${target.origin}/`, limited],
+      [`${target.origin}/inventory/..%2fadmin`, limited],
+      [`${target.origin}/inventory/%2e%2e%2Fadmin`, limited],
+      [`${target.origin}/inventory/..%5cadmin`, limited],
+      [`${target.origin}/inventory/..;a=b/admin`, limited],
+      [`${target.origin}/inventory/%2e.%3B/admin`, limited],
     ]
     for (const [url, workloadFetch] of others) {
       const before = target.requests.length
@@ -205,7 +210,9 @@ describe('where the identity goes (SEC-01, demands of least exposure)', () => {
 
   it('not with user information in the URL', async () => {
     const before = target.requests.length
-    expect(await codeOf(fetchWith()(target.origin.replace('//', '//user:word@')))).not.toBe('sent')
+    expect(await codeOf(fetchWith()(target.origin.replace('//', '//user:word@')))).toBe(
+      'WIMSE_TARGET_NOT_ALLOWED',
+    )
     expect(target.requests).toHaveLength(before)
   })
 
@@ -228,6 +235,29 @@ describe('where the identity goes (SEC-01, demands of least exposure)', () => {
     expect(JSON.parse(Buffer.from(wpt.split('.')[1]!, 'base64url').toString())).toMatchObject({
       aud: 'urn:example:inventory',
     })
+  })
+
+  it('as the method and with the headers of a Request that is given as init', async () => {
+    const init = new Request(`${target.origin}/a`, { method: 'DELETE', headers: { 'x-reason': 'test' } })
+    await fetchWith()(`${target.origin}/a`, init)
+    expect(target.requests.at(-1)).toMatchObject({ method: 'DELETE' })
+    expect(target.requests.at(-1)!.fields.get('x-reason')).toEqual(['test'])
+  })
+
+  it('not at all once the caller has given up, even while the credential is awaited', async () => {
+    const before = target.requests.length
+    const never = { current: async () => new Promise<never>(() => undefined) }
+    for (const signal of [AbortSignal.abort(), AbortSignal.timeout(20)]) {
+      const failure: unknown = await fetchWith({ credentials: never })(`${target.origin}/a`, {
+        signal,
+      }).catch((error: unknown) => error)
+      expect((failure as Error).name).toMatch(/AbortError|TimeoutError/)
+    }
+    expect(target.requests).toHaveLength(before)
+  })
+
+  it("fails on a redirect where the caller asks for 'error'", async () => {
+    await expect(fetchWith()(`${target.origin}/to-itself`, { redirect: 'error' })).rejects.toThrow()
   })
 
   it('never with an expired credential', async () => {
@@ -260,6 +290,13 @@ describe('registration of the client', () => {
     ['targets[0]', ['https://user@a.example']],
     ['targets[0]', ['https://a.example?b']],
     ['targets[0]', ['ws://a.example']],
+    ['targets[0]', ['https://*.example.com']],
+    ['targets[0]', [' https://a.example ']],
+    ['targets[0]', ['https:a.example']],
+    ['targets[0]', ['https:\\\\a.example\\x']],
+    ['targets[0]', ['https://a.example/?']],
+    ['targets[0]', ['https://a.example#']],
+    ['otherTokens', ['authorization']],
     ['targets[1]', ['https://a.example', { url: 'https://b.example', aud: 'x' }]],
     ['targets[0].audience', [{ url: 'https://b.example', audience: 7 }]],
     ['revision', 'wpt-03'],

@@ -9,6 +9,7 @@ import defaultExport, {
   type WimseOptions,
   workloadOf,
 } from 'fastify-wimse'
+import { signRequest } from 'wimse'
 import { createTestIdentityServer, goodRequest, signedInject } from 'wimse-testkit'
 import { ORIGIN, type ServiceUnderTest, serviceUnderTest } from './service-under-test.js'
 
@@ -85,6 +86,20 @@ describe('request.workload', () => {
     expect(bound).toEqual({ accessToken: true, txnToken: true, otherTokens: ['x-session-token'] })
   })
 
+  it('is null also in scopes that are older than the plugin', async () => {
+    let seen: unknown
+    const { app } = await serviceUnderTest({ mode: 'off' }, async (app) => {
+      await app.register(async (scope) => {
+        scope.get('/older', async (request) => {
+          seen = request.workload
+          expect(() => workloadOf(request)).toThrow(/not protected/)
+          return ''
+        })
+      })
+    })
+    expect([await statusOf(app, '/older'), seen]).toEqual([200, null])
+  })
+
   it('is null on a route without protection, where workloadOf() throws', async () => {
     const { app } = await serviceUnderTest()
     app.get('/open', { config: { wimse: false } }, async (request) => {
@@ -127,6 +142,15 @@ describe('what is protected', () => {
     }
   })
 
+  it('the not-found handler, also for a route without protection that calls it', async () => {
+    const { app } = await serviceUnderTest()
+    app.setNotFoundHandler((_request, reply) => reply.code(404).send('custom'))
+    app.get('/open', { config: { wimse: false } }, (_request, reply) => {
+      reply.callNotFound()
+    })
+    expect(await statusOf(app, '/open')).toBe(400)
+  })
+
   it('not-found handlers of encapsulated plugins', async () => {
     const { app } = await serviceUnderTest()
     await app.register(
@@ -160,11 +184,106 @@ describe('what is protected', () => {
     expect(await statusOf(service.app, '/older')).toBe(400)
     const errors = service.log().filter(({ level }) => level === 50)
     expect(errors).toHaveLength(1)
-    expect(errors[0]).toMatchObject({ route: '/older', msg: expect.stringContaining('not in force') })
+    expect(errors[0]).toMatchObject({ route: '/older', msg: expect.stringContaining('came too late') })
+  })
+})
+
+describe('a route whose config.wimse came too late', () => {
+  const late = async (scope: Partial<WimseOptions>, route: unknown): Promise<ServiceUnderTest> =>
+    serviceUnderTest(scope, (app) => {
+      app.get('/late', { config: { wimse: route as false } }, whoami)
+    })
+
+  it('keeps its rule, on top of that of the registration', async () => {
+    const service = await late(
+      { allow: memberOf('wimse://example.com') },
+      { allow: 'wimse://example.com/admin' },
+    )
+    expect(await callAs(service, '/caller', '/late')).toMatchObject({ status: 403 })
+    expect(await callAs(service, '/admin', '/late')).toMatchObject({ status: 200 })
+    const stricter = await late(
+      { allow: 'wimse://example.com/other' },
+      { allow: 'wimse://example.com/admin' },
+    )
+    expect(await callAs(stricter, '/admin', '/late')).toMatchObject({ status: 403 })
+    expect(await callAs(stricter, '/other', '/late')).toMatchObject({ status: 403 })
+  })
+
+  it('is protected where it asks for it, in a scope that is not', async () => {
+    const { app } = await late({ mode: 'off' }, { mode: 'required' })
+    expect(await statusOf(app, '/late')).toBe(400)
+  })
+
+  it('admits nobody when it is wrong', async () => {
+    const service = await late({}, { moed: 'required' })
+    expect(await statusOf(service.app, '/late')).toBe(400)
+    expect(await callAs(service, '/caller', '/late')).toMatchObject({
+      status: 403,
+      code: 'WIMSE_WORKLOAD_FORBIDDEN',
+    })
+  })
+
+  it('keeps its rule when the registration is not awaited', async () => {
+    const { identityServer, clock } = await serviceUnderTest()
+    const app = Fastify()
+    void app.register(wimse, { audience: ORIGIN, trustDomains: identityServer.trustDomains, now: clock })
+    app.get('/late', { config: { wimse: { allow: 'wimse://example.com/admin' } } }, whoami)
+    const statusFor = async (subject: string): Promise<number> => {
+      const credential = await identityServer.issue({ subject })
+      return (await signedInject(app, credential, { url: `${ORIGIN}/late`, now: clock })).statusCode
+    }
+    expect([await statusFor('/caller'), await statusFor('/admin')]).toEqual([403, 200])
+  })
+
+  it('counts as late when another hook changes it after it was read', async () => {
+    const service = await serviceUnderTest({ mode: 'off' })
+    service.app.addHook('onRoute', (route) => {
+      route.config = { wimse: route.config!.wimse! }
+    })
+    service.app.get('/changed', { config: { wimse: { mode: 'required' } } }, whoami)
+    expect(await statusOf(service.app, '/changed')).toBe(400)
+    const other = await serviceUnderTest()
+    other.app.addHook('onRoute', (route) => {
+      route.config = { ...route.config, wimse: { allow: 'wimse://example.com/admin' } }
+    })
+    other.app.get('/changed', whoami)
+    expect(await callAs(other, '/caller', '/changed')).toMatchObject({ status: 403 })
+  })
+
+  it('keeps its rule under a nested registration that comes later', async () => {
+    const service = await serviceUnderTest()
+    const { app, identityServer, clock } = service
+    await app.register(async (scope) => {
+      scope.get('/nested', { config: { wimse: { allow: 'wimse://example.com/admin' } } }, whoami)
+      await scope.register(wimse, { audience: ORIGIN, trustDomains: identityServer.trustDomains, now: clock })
+    })
+    expect(await callAs(service, '/caller', '/nested')).toMatchObject({ status: 403 })
+    expect(await callAs(service, '/admin', '/nested')).toMatchObject({ status: 200 })
   })
 })
 
 describe('a nested registration', () => {
+  it('shares the replay store, so that a proof for both is good for one', async () => {
+    const service = await serviceUnderTest({ audience: { origins: [ORIGIN], aliases: ['urn:shop'] } })
+    const { app, identityServer, clock } = service
+    app.get('/a', whoami)
+    await app.register(async (scope) => {
+      await scope.register(wimse, {
+        audience: { origins: [ORIGIN], aliases: ['urn:shop'] },
+        trustDomains: identityServer.trustDomains,
+        now: clock,
+      })
+      scope.get('/b', whoami)
+    })
+    const headers = signRequest(await identityServer.issue({ subject: '/x' }), {
+      url: `${ORIGIN}/a`,
+      audience: 'urn:shop',
+      now: clock,
+    })
+    expect((await app.inject({ url: '/a', headers })).statusCode).toBe(200)
+    expect((await app.inject({ url: '/b', headers })).json()).toMatchObject({ code: 'WIMSE_WPT_REPLAYED' })
+  })
+
   it('replaces the outer one for its routes, and a request is authenticated once', async () => {
     const service = await serviceUnderTest({ allow: 'wimse://example.com/outer' })
     const { app, identityServer, clock } = service
@@ -363,6 +482,7 @@ describe('stripTokens', () => {
   async function fieldsSeen(options: Partial<WimseOptions>): Promise<readonly string[]> {
     const { app, identityServer, clock } = await serviceUnderTest(options)
     let seen: string[] = []
+    app.addHook('onRequest', async ({ raw }) => void raw.headersDistinct)
     app.get('/', async ({ headers, raw }) => {
       const names = [...Object.keys(headers), ...Object.keys(raw.headersDistinct ?? {}), ...raw.rawHeaders]
       seen = [
@@ -408,6 +528,42 @@ describe('app.verifyWorkload', () => {
       caller: 'wimse://example.com/b',
     })
     expect(await callAs(service, '/b', '/')).toMatchObject({ code: 'WIMSE_WORKLOAD_FORBIDDEN' })
+  })
+
+  it('leaves the answer to a caller that catches what it throws', async () => {
+    const { app } = await serviceUnderTest()
+    app.get('/', { config: { wimse: false } }, async (request, reply) => {
+      await app.verifyWorkload(request, reply).catch(() => undefined)
+      return 'fine'
+    })
+    const { statusCode, headers } = await app.inject('/')
+    expect([statusCode, headers['cache-control']]).toEqual([200, undefined])
+  })
+
+  it('of two registrations is not answered by one of them', async () => {
+    const { identityServer, clock } = await serviceUnderTest()
+    const app = Fastify()
+    const registered: FastifyInstance[] = []
+    for (const allow of [memberOf('wimse://example.com'), 'wimse://example.com/admin']) {
+      await app.register(async (scope) => {
+        await scope.register(wimse, {
+          audience: ORIGIN,
+          trustDomains: identityServer.trustDomains,
+          allow,
+          now: clock,
+        })
+        registered.push(scope)
+      })
+    }
+    app.get('/', async (request, reply) => {
+      for (const scope of registered) await scope.verifyWorkload(request, reply)
+      return 'reached'
+    })
+    const response = await signedInject(app, await identityServer.issue({ subject: '/caller' }), {
+      url: `${ORIGIN}/`,
+      now: clock,
+    })
+    expect(response.statusCode).not.toBe(200)
   })
 
   it('throws an error with a status when the request does not show who sent it', async () => {

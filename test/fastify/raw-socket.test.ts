@@ -134,7 +134,15 @@ describe('what comes over a socket', () => {
 
   it('an access token is seen whatever surrounds its scheme', async () => {
     const fields = fieldsOf(await tokensFor('/a'))
-    for (const value of ['Bearer a', 'bearer  a', 'BEARER\ta', 'DPoP a', 'Bearer', 'Bearer ']) {
+    for (const value of [
+      'Bearer a',
+      'bearer  a',
+      'BEARER\ta',
+      'DPoP a',
+      'Bearer',
+      'Bearer ',
+      'Bearer\xa0a',
+    ]) {
       expectRefused(await send('/a', [...fields, `Authorization: ${value}`]), 'WIMSE_WPT_ACCESS_TOKEN_HASH')
     }
   })
@@ -152,6 +160,27 @@ describe('what comes over a socket', () => {
     expectRefused(
       await send('/a', [`Workload-Identity-Token: ${wit}`, `Authorization: WPT ${wpt}`]),
       'WIMSE_WPT_MISSING',
+    )
+  })
+
+  it('fields made to be slow to read are read as fast as others', async () => {
+    const { wit, wpt } = await tokensFor('/a')
+    const blanks = ' '.repeat(15_000)
+    const time = async (authorization: string): Promise<number> => {
+      const start = performance.now()
+      for (let round = 0; round < 10; round++) await send('/a', [`Authorization: ${authorization}`])
+      return performance.now() - start
+    }
+    await time('Bearer a')
+    const [plain, blank] = [await time(`Bearer ${'a'.repeat(15_000)}`), await time(`Bearer a${blanks}b`)]
+    // Quadratic time was two hundred times as long.
+    expect(blank).toBeLessThan(20 * plain + 50)
+    expectRefused(
+      await send('/a', [
+        ...fieldsOf({ wit, wpt }).slice(1),
+        `Authorization: Bearer a${blanks.slice(0, 9000)}b`,
+      ]),
+      'WIMSE_WIT_MISSING',
     )
   })
 

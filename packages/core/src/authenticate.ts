@@ -3,13 +3,14 @@ import {
   readAuthenticatorOptions,
   type TrustedDomain,
 } from './authenticator-options.js'
+import { beforeDeadline } from './deadline.js'
 import { AuthenticationError, UnavailableError } from './errors.js'
 import type { Workload } from './identity/workload.js'
 import { isRequestTarget } from './proof/audience.js'
 import { type VerifiedProof, verifyProof } from './proof/wpt.js'
 import { claimProof, proofFingerprint } from './replay/replay-store.js'
-import type { Revision } from './revisions.js'
-import type { TrustBundle } from './trust/trust-bundle.js'
+import { challengesFor, type Revision } from './revisions.js'
+import { isTrustBundle, type TrustBundle } from './trust/trust-bundle.js'
 import { parseWit, type TrustedWit, trustWit, type UnverifiedWit } from './trust/wit.js'
 
 /** What came with one request, as received: strings nobody has looked into. */
@@ -78,7 +79,10 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
 
     // Last, so that only a proof nothing else is wrong with takes a place in the store.
     if (elapsed() > LONGEST_REQUEST_SECONDS) {
-      throw new AuthenticationError('WIMSE_WPT_EXPIRED', { reason: 'the request took too long to check' })
+      throw new AuthenticationError('WIMSE_WPT_EXPIRED', {
+        reason: 'the request took too long to check',
+        challenges: challengesFor('WIMSE_WPT_EXPIRED', revision),
+      })
     }
     if (settings.replay !== false) {
       await claimProof(settings.replay, {
@@ -111,6 +115,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     if (!settings.revisions.includes(revision)) {
       throw new AuthenticationError('WIMSE_WPT_MISSING', {
         reason: 'the proof came by a carriage not accepted here',
+        challenges: challengesFor('WIMSE_WPT_MISSING', settings.revisions[0]!),
       })
     }
     const longest = Math.max(wit.length, wpt.length)
@@ -135,8 +140,8 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
 
   async function bundleOf({ origin, source }: TrustedDomain): Promise<TrustBundle> {
     try {
-      const bundle = await source.bundleFor(origin)
-      if (!Array.isArray(bundle?.keys)) throw new TypeError('the trust bundle source gave no bundle')
+      const bundle: unknown = await beforeDeadline(source.bundleFor(origin), LONGEST_REQUEST_SECONDS * 1000)
+      if (!isTrustBundle(bundle)) throw new TypeError('the source gave no bundle made by readTrustBundle')
       return bundle
     } catch (cause) {
       throw new UnavailableError('WIMSE_TRUST_UNAVAILABLE', {
@@ -152,7 +157,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     let revoked: unknown
     let cause: unknown
     try {
-      revoked = await settings.isRevoked(workload)
+      revoked = await beforeDeadline(settings.isRevoked(workload), LONGEST_REQUEST_SECONDS * 1000)
     } catch (error) {
       cause = error
     }

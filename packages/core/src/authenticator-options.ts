@@ -105,7 +105,12 @@ export function readAuthenticatorOptions(options: AuthenticatorOptions): Authent
   if (options.audience === undefined) throw new TypeError('option audience is required')
   return {
     audience: createAudienceMatcher(options.audience),
-    domains: readTrustDomains(options.trustDomains, { algorithms, clockTolerance, maxTokenLifetime }),
+    domains: readTrustDomains(options.trustDomains, {
+      algorithms,
+      confirmationAlgorithms: algorithms,
+      clockTolerance,
+      maxTokenLifetime,
+    }),
     replay: readReplayStore(options.replay),
     storeTimeoutMs: readNumber('storeTimeoutMs', options.storeTimeoutMs, {
       default: 250,
@@ -164,6 +169,7 @@ function readTrustDomain(
     issuer === undefined
       ? null
       : new Set(readStrings(`${name}.issuer`, typeof issuer === 'string' ? [issuer] : issuer))
+  if (issuers?.size === 0) throw new TypeError(`option ${name}.issuer must not be empty`)
   const rules: WitRules = {
     ...defaults,
     issuers,
@@ -173,7 +179,7 @@ function readTrustDomain(
 }
 
 function readAlgorithms(name: string, value: unknown, fallback: readonly string[]): ReadonlySet<string> {
-  const names = readStrings(name, value ?? fallback)
+  const names = readStrings(name, value === undefined ? fallback : value)
   const unknown = names.find((algorithm) => !fallback.includes(algorithm))
   if (unknown !== undefined)
     throw new TypeError(`option ${name}: ${unknown} is not one of ${fallback.join(', ')}`)
@@ -189,7 +195,7 @@ function readReplayStore(replay: unknown): ReplayStore | false {
 }
 
 function readRevisions(value: unknown): readonly Revision[] {
-  const names = readStrings('revisions', value ?? ['wpt-01'])
+  const names = readStrings('revisions', value === undefined ? ['wpt-01'] : value)
   if (names.length > 0 && names.every((name) => Object.hasOwn(REVISIONS, name))) return names as Revision[]
   throw new TypeError(`option revisions must be a list of ${Object.keys(REVISIONS).join(', ')}`)
 }

@@ -15,13 +15,15 @@ export function readInstant(instant: Instant | undefined): number {
 }
 
 /**
- * Wraps a clock so that it never runs backwards: an entry of a replay store that has run out must not
- * come into force again because the machine's clock was set back.
+ * Wraps a clock so that it never runs backwards. When the wrapped one is set back, time goes on from where
+ * it was at the pace of a clock that nobody can set: a replay store forgets by such a clock, and a proof
+ * must not outlive its entry there.
  *
  * @returns a clock that gives null when the wrapped one throws or gives anything but a finite number
  */
 export function steadyClock(now: Clock): () => number | null {
   let latest = Number.NEGATIVE_INFINITY
+  let latestAt = 0
   return () => {
     let read: unknown
     try {
@@ -30,7 +32,9 @@ export function steadyClock(now: Clock): () => number | null {
       return null
     }
     if (typeof read !== 'number' || !Number.isFinite(read)) return null
-    latest = Math.max(latest, read)
+    const at = performance.now() / 1000
+    latest = read >= latest ? read : latest + Math.max(0, at - latestAt)
+    latestAt = at
     return latest
   }
 }

@@ -123,14 +123,20 @@ const UNPRINTABLE = /[^\x20-\x7e]/g
 
 /** Makes a value from outside fit for a log line. */
 function forLog(value: unknown): string {
-  const text =
-    typeof value === 'string' ? value : Array.isArray(value) ? value.map(shown).join(', ') : shown(value)
+  return [value]
+    .flat()
+    .slice(0, 16)
+    .map((one) => cleaned(shown(one)))
+    .join(', ')
+    .slice(0, LONGEST_LOGGED)
+}
+
+function cleaned(text: string): string {
   return text
     .slice(0, 4096)
-    .replace(/[?#][^\s,]*/g, '')
+    .replace(/[?#]\S*/g, '')
     .replace(TOKEN_SHAPED, '[token]')
     .replace(UNPRINTABLE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
-    .slice(0, LONGEST_LOGGED)
 }
 
 function shown(value: unknown): string {

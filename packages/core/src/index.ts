@@ -51,6 +51,7 @@ export {
 export type { AudienceOptions } from './proof/audience.js'
 export { memoryReplayStore, type MemoryReplayStoreOptions } from './replay/memory-replay-store.js'
 export { redactPaths } from './redact-paths.js'
+export { isSecureUrl } from './secure-url.js'
 export type { ReplayAnswer, ReplayStore } from './replay/replay-store.js'
 export { challengesFor, REVISIONS, type Revision } from './revisions.js'
 export { type Credential, importCredential } from './signing/credential.js'

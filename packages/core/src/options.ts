@@ -48,12 +48,23 @@ export function readFunction<F>(name: string, value: F | undefined, fallback: F)
   throw new TypeError(`option ${name} must be a function`)
 }
 
+/** Fields that have a place of their own in a request. */
+const OWN_FIELDS: ReadonlySet<string> = new Set([
+  'authorization',
+  'host',
+  'txn-token',
+  'workload-identity-token',
+  'workload-proof-token',
+])
+
 /**
  * Reads header field names into lower case. @throws TypeError naming the option
  */
 export function readFieldNames(name: string, value: unknown): readonly string[] {
   if (value === undefined) return []
   const names = readStrings(name, value).map((field) => field.toLowerCase())
-  if (names.every((field) => /^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(field))) return names
-  throw new TypeError(`option ${name} must be a list of header field names`)
+  const odd = names.find((field) => !/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(field) || OWN_FIELDS.has(field))
+  if (odd !== undefined)
+    throw new TypeError(`option ${name}: ${odd} is not the name of a field for other tokens`)
+  return names
 }

@@ -1,4 +1,4 @@
-import { refuseUnknownOptions, SigningError } from 'wimse'
+import { isSecureUrl, refuseUnknownOptions, SigningError } from 'wimse'
 
 /** Where an identity may go: an origin, optionally with a path, and what is special about it. */
 export interface TargetOptions {
@@ -32,17 +32,11 @@ function readTarget(target: unknown, name: string, allowInsecure: boolean): Targ
   const options = typeof target === 'string' ? { url: target } : (target as TargetOptions)
   refuseUnknownOptions(`option ${name}`, options, ['url', 'audience'])
   const { url, audience } = options
-  const parsed = typeof url === 'string' && URL.canParse(url) ? new URL(url) : null
-  if (
-    parsed === null ||
-    !/^https?:$/.test(parsed.protocol) ||
-    parsed.username + parsed.password + parsed.search + parsed.hash !== ''
-  ) {
-    throw new TypeError(
-      `option ${name} must be an http or https URL without user information, query or fragment`,
-    )
+  if (typeof url !== 'string' || !TARGET.test(url) || !URL.canParse(url)) {
+    throw new TypeError(`option ${name} must be an https URL without user information, query or fragment`)
   }
-  if (!isSecure(parsed) && !allowInsecure) {
+  const parsed = new URL(url)
+  if (!isSecureUrl(parsed) && !allowInsecure) {
     throw new TypeError(`option ${name} must be https, unless it is on loopback or allowInsecure is set`)
   }
   if (audience !== undefined && (typeof audience !== 'string' || audience === '')) {
@@ -61,7 +55,7 @@ export function targetOf(url: URL, targets: readonly Target[], allowInsecure: bo
   const target = targets
     .filter(({ origin, path }) => url.origin === origin && isUnder(url.pathname, path))
     .sort((a, b) => b.path.length - a.path.length)[0]
-  if (!isSecure(url) && !allowInsecure) {
+  if (!isSecureUrl(url) && !allowInsecure) {
     throw new SigningError('WIMSE_URL_INSECURE', { reason: 'http beyond loopback', received: url.origin })
   }
   if (target === undefined || url.username !== '' || url.password !== '') {
@@ -74,15 +68,17 @@ export function targetOf(url: URL, targets: readonly Target[], allowInsecure: bo
   return target
 }
 
+// No wildcard, and nothing of what the URL Standard would forgive.
+const TARGET = /^https?:\/\/[^\s/\\?#@*%]+(?:\/[^\s\\?#]*)?$/i
+
+/** Below a path by whole segments, for every reader: also one that undoes escapes before it routes. */
 function isUnder(pathname: string, path: string): boolean {
-  return pathname === path || pathname.startsWith(`${path}/`)
+  if (path === '') return true
+  if (pathname !== path && !pathname.startsWith(`${path}/`)) return false
+  return !/%2f|%5c/i.test(pathname) && !pathname.split('/').some(isDotSegment)
 }
 
-function isSecure({ protocol, hostname }: URL): boolean {
-  return (
-    protocol === 'https:' ||
-    hostname === 'localhost' ||
-    hostname === '[::1]' ||
-    /^127(?:\.\d+){3}$/.test(hostname)
-  )
+/** Some servers cut path parameters off before they look at dots. */
+function isDotSegment(segment: string): boolean {
+  return /^(?:\.|%2e){1,2}(?:;|%3b|$)/i.test(segment)
 }

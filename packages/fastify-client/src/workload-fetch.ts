@@ -74,11 +74,15 @@ export function createWorkloadFetch(options: WorkloadFetchOptions): WorkloadFetc
   const targets = readTargets(options.targets, allowInsecure)
 
   return async (input, init) => {
-    const request = new Request(input, { ...init, redirect: 'manual' })
+    refuseUserInformation(input)
+    const given = new Request(input, init)
+    const redirect = given.redirect === 'error' ? 'error' : 'manual'
+    const request = new Request(given, { redirect })
     refuseReserved(init?.headers, request.headers)
     const url = new URL(request.url)
     const target = targetOf(url, targets, allowInsecure)
-    const headers = signRequest(await credentials.current(), {
+    const credential = await unlessAborted(credentials.current(), request.signal)
+    const headers = signRequest(credential, {
       url,
       headers: request.headers,
       revision,
@@ -89,6 +93,28 @@ export function createWorkloadFetch(options: WorkloadFetchOptions): WorkloadFetc
     })
     for (const [name, value] of Object.entries(headers)) request.headers.set(name, value)
     return fetch(request)
+  }
+}
+
+/** Before `Request` does, whose error quotes the URL and the password in it. */
+function refuseUserInformation(input: string | URL | Request): void {
+  if (input instanceof Request || !URL.canParse(String(input))) return
+  const { username, password } = new URL(input)
+  if (username === '' && password === '') return
+  throw new SigningError('WIMSE_TARGET_NOT_ALLOWED', { reason: 'the URL has user information' })
+}
+
+async function unlessAborted<T>(answer: T | Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted()
+  let abort: () => void = () => undefined
+  const aborted = new Promise<never>((_resolve, reject) => {
+    abort = () => reject(signal.reason as Error)
+    signal.addEventListener('abort', abort, { once: true })
+  })
+  try {
+    return await Promise.race([answer, aborted])
+  } finally {
+    signal.removeEventListener('abort', abort)
   }
 }
 

@@ -36,15 +36,42 @@ export function deny(
   error: RefusalError,
   options: DenyOptions,
 ): FastifyReply {
+  const problem = report(request, error, options)
+  if (options.onDenied === 'reply') return send(reply, problem)
+  challenge(reply, problem).code(problem.status)
+  throw error
+}
+
+/**
+ * Throws a refusal to whoever asked for the check. The status is left alone: the caller may yet decide that
+ * the answer is another.
+ */
+export function raise(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  error: RefusalError,
+  options: DenyOptions,
+): never {
+  challenge(reply, report(request, error, options))
+  throw error
+}
+
+function report(request: FastifyRequest, error: RefusalError, { problemTypeBase }: DenyOptions): Problem {
   const instance = `urn:uuid:${randomUUID()}`
-  const problem = problemFor(error, { typeBase: options.problemTypeBase, instance })
-  logRefusal(request, error, instance)
-  if (options.onDenied === 'throw') {
-    const { 'content-type': _theirs, ...headers } = problem.headers
-    reply.code(problem.status).headers(headers)
-    throw error
+  const refusal = { code: error.code, status: error.statusCode, ...error.diagnostics, instance }
+  const { cause } = error
+  if (cause !== undefined) request.log.error({ wimse: refusal, err: cause }, 'request refused')
+  else if (error instanceof UnavailableError) request.log.warn({ wimse: refusal }, 'request refused')
+  else request.log.info({ wimse: refusal }, 'request refused')
+  return problemFor(error, { typeBase: problemTypeBase, instance })
+}
+
+function challenge(reply: FastifyReply, { headers }: Problem): FastifyReply {
+  for (const name of ['www-authenticate', 'retry-after']) {
+    const value = headers[name]
+    if (value !== undefined) reply.header(name, value)
   }
-  return send(reply, problem)
+  return reply
 }
 
 // Bytes, because a response schema of the route would empty an object, and a string gets a charset that
@@ -54,12 +81,4 @@ function send(reply: FastifyReply, { status, headers, body }: Problem): FastifyR
     .code(status)
     .headers(headers)
     .send(Buffer.from(JSON.stringify(body)))
-}
-
-function logRefusal(request: FastifyRequest, error: RefusalError, instance: string): void {
-  const refusal = { code: error.code, status: error.statusCode, ...error.diagnostics, instance }
-  const { cause } = error
-  if (cause !== undefined) request.log.error({ wimse: refusal, err: cause }, 'request refused')
-  else if (error instanceof UnavailableError) request.log.warn({ wimse: refusal }, 'request refused')
-  else request.log.info({ wimse: refusal }, 'request refused')
 }

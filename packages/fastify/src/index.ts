@@ -3,7 +3,8 @@
  *
  * @module
  */
-export { type WimseControl, type WimseOptions, wimse, wimse as default, workloadOf } from './plugin.js'
+export type { WimseOptions } from './guard.js'
+export { type WimseControl, wimse, wimse as default, workloadOf } from './plugin.js'
 export type { WimseAllowRule, WimseMode, WimseRouteOptions } from './route-config.js'
 export {
   type AllowPredicate,

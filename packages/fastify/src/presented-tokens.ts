@@ -58,8 +58,12 @@ export function readPresentedTokens(request: FastifyRequest, accepted: readonly 
 /** Takes the tokens off a request whose sender is known, so that nothing downstream can pass them on. */
 export function stripTokens(request: FastifyRequest, revision: Revision | null): void {
   const names = ['workload-identity-token', revision === 'wpt-02' ? 'authorization' : 'workload-proof-token']
-  const { headers, rawHeaders } = request.raw
-  for (const name of names) delete headers[name]
+  const { headers, headersDistinct, rawHeaders } = request.raw
+  for (const name of names) {
+    delete headers[name]
+    // Undefined on HTTP/2 and under inject().
+    delete (headersDistinct as typeof headersDistinct | undefined)?.[name]
+  }
   for (let i = rawHeaders.length - 2; i >= 0; i -= 2) {
     if (names.includes(rawHeaders[i]!.toLowerCase())) rawHeaders.splice(i, 2)
   }
@@ -74,7 +78,8 @@ interface Carriage {
 
 function readCarriage(fields: Fields, accepted: readonly Revision[]): Carriage {
   const inField = fields('workload-proof-token')
-  const authorizations = fields('authorization').map(readAuthorization)
+  const values = fields('authorization')
+  const authorizations = values.map(readAuthorization)
   const inAuthorization = authorizations.filter(({ scheme }) => scheme === 'wpt')
   const revision: Revision =
     inField.length === 0 && (inAuthorization.length > 0 || !accepted.includes('wpt-01')) ? 'wpt-02' : 'wpt-01'
@@ -84,6 +89,10 @@ function readCarriage(fields: Fields, accepted: readonly Revision[]): Carriage {
   }
   if (authorizations.length > 1) {
     throw refuse('WIMSE_WPT_ACCESS_TOKEN_HASH', 'the request has more than one Authorization field', revision)
+  }
+  if (values.some((value) => /[^\t\x20-\x7e]/.test(value))) {
+    // Another reader may take such a character for the space behind a scheme, and see a token where we do not.
+    throw refuse('WIMSE_WPT_ACCESS_TOKEN_HASH', 'the Authorization field is not printable ASCII', revision)
   }
   const wpt = inField[0] ?? inAuthorization[0]?.credentials
   return {

@@ -44,6 +44,18 @@ export function readRoutePolicy(config: unknown, scope: RoutePolicy): RoutePolic
   }
 }
 
+/** Both of two policies: what either asks is asked, who either refuses is refused. */
+export function stricterPolicy(a: RoutePolicy, b: RoutePolicy): RoutePolicy {
+  const rules = [a.allow, b.allow].filter((rule) => rule !== null)
+  return {
+    mode: a.mode === 'off' && b.mode === 'off' ? 'off' : 'required',
+    allow: async (workload, request) => {
+      for (const rule of rules) if ((await rule(workload, request)) !== true) return false
+      return true
+    },
+  }
+}
+
 function readMode(name: string, mode: unknown): WimseMode {
   if (mode === 'required' || mode === 'off') return mode
   throw new TypeError(`option ${name} must be 'required' or 'off'`)

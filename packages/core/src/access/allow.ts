@@ -61,6 +61,11 @@ export function compileAllowRule<Context>(rule: AllowRule<Context>): AllowPredic
 }
 
 function readIdentifier(text: string): string {
+  if (text.endsWith('*')) {
+    throw new TypeError(
+      'option allow: identifiers are compared as they stand; use memberOf() or under() for many',
+    )
+  }
   try {
     return parseWorkloadIdentifier(text).id
   } catch (cause) {

@@ -70,12 +70,12 @@ export function createAudienceMatcher(
 
   const expectedFor = (target: string): readonly string[] => {
     const path = callerPath(pathOf(target))
-    return path === null ? [...aliases] : [...[...origins].map((origin) => origin + path), ...aliases]
+    return path === null ? [] : [...[...origins].map((origin) => origin + path), ...aliases]
   }
   const matches = (aud: string, target: string): boolean => {
-    if (aliases.has(aud)) return true
     const path = callerPath(pathOf(target))
     if (path === null) return false
+    if (aliases.has(aud)) return true
     const parsed = parseAudience(aud)
     if (parsed === null || !origins.has(parsed.origin)) return false
     if (matchOrigin && parsed.endsAtAuthority) return true
@@ -142,15 +142,18 @@ function readAudienceOptions(audience: string | readonly string[] | AudienceOpti
 }
 
 function readOrigin(text: unknown): string {
-  const parsed = typeof text === 'string' ? parseAudience(text) : null
-  if (parsed === null || !(parsed.endsAtAuthority || parsed.path === '/') || /[?#]/.test(text as string)) {
+  const parsed = typeof text === 'string' && ORIGIN.test(text) ? parseAudience(text) : null
+  if (parsed === null) {
     throw new TypeError('audience must be origins such as https://inventory.example.com, without a path')
   }
   return parsed.origin
 }
 
+// No wildcard, no escape, and other scripts only as they go over the wire (xn--).
+const ORIGIN = /^https?:\/\/(?:\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[1-9]\d{0,4})?\/?$/i
+
 function createCallerPath(prefix: unknown): (path: string) => string | null {
-  if (typeof prefix !== 'object' || prefix === null)
+  if (typeof prefix !== 'object' || prefix === null || Array.isArray(prefix))
     throw new TypeError('audience.pathPrefix must be an object')
   const unknown = Object.keys(prefix).find((name) => name !== 'strip' && name !== 'add')
   if (unknown !== undefined) throw new TypeError(`audience.pathPrefix has an unknown member ${unknown}`)
@@ -165,12 +168,12 @@ function createCallerPath(prefix: unknown): (path: string) => string | null {
   }
   return (path) => {
     const rest = strip === undefined ? path : withoutPrefix(path, strip as string)
-    return rest === null || add === undefined ? rest : (add as string) + rest
+    return rest === null ? null : ((add ?? '') as string) + rest || '/'
   }
 }
 
 function withoutPrefix(path: string, prefix: string): string | null {
-  if (path === prefix) return '/'
+  if (path === prefix) return ''
   return path.startsWith(`${prefix}/`) ? path.slice(prefix.length) : null
 }
 
@@ -182,10 +185,10 @@ interface ParsedAudience {
 
 function parseAudience(aud: string): ParsedAudience | null {
   // The URL Standard forgives spaces, line breaks, backslashes and missing slashes; an audience may have none.
-  const parts = /^https?:\/\/[^/?#@\\]+([^\\]*)$/i.exec(aud)
+  const parts = /^https?:\/\/[^/?#@\\]+([/?#][^\\]*)?$/i.exec(aud)
   if (parts === null || /[^\x21-\x7e]/.test(aud) || !URL.canParse(aud)) return null
   const { origin, pathname } = new URL(aud)
-  return { origin, path: pathname, endsAtAuthority: parts[1] === '' }
+  return { origin, path: pathname, endsAtAuthority: parts[1] === undefined }
 }
 
 function pathOf(target: string): string {

@@ -1,3 +1,5 @@
+import { trimmed } from '../field-value.js'
+
 /** An `Authorization` field taken apart. */
 export interface Authorization {
   /** Lower case. */
@@ -15,11 +17,13 @@ export interface Authorization {
  * @see {@link https://www.rfc-editor.org/rfc/rfc9110#section-11.4}
  */
 export function readAuthorization(value: string): Authorization {
-  const [, scheme = '', credentials = ''] = /^[ \t]*([^ \t]*)[ \t]*(.*?)[ \t]*$/s.exec(value) ?? []
-  const name = scheme.toLowerCase()
+  const text = trimmed(value)
+  const end = text.search(/[ \t]/)
+  const scheme = (end === -1 ? text : text.slice(0, end)).toLowerCase()
+  const credentials = end === -1 ? '' : trimmed(text.slice(end))
   return {
-    scheme: name,
+    scheme,
     credentials,
-    accessToken: name === 'bearer' || name === 'dpop' ? credentials : undefined,
+    accessToken: scheme === 'bearer' || scheme === 'dpop' ? credentials : undefined,
   }
 }

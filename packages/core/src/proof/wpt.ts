@@ -2,6 +2,7 @@ import type { AuthenticationErrorCode } from '../codes.js'
 import { verifySignature } from '../crypto/signature.js'
 import { tokenHash } from '../crypto/token-hash.js'
 import { AuthenticationError } from '../errors.js'
+import { trimmed } from '../field-value.js'
 import type { BoundTokens } from '../identity/workload.js'
 import { JwsRefused, parseCompactJws, type UnverifiedJws } from '../jws/compact-jws.js'
 import type { JsonObject } from '../jws/strict-json.js'
@@ -49,6 +50,7 @@ type Refuse = (
 ) => AuthenticationError
 
 const LONGEST_JTI = 256
+const LONGEST_AUDIENCE = 8192
 
 /**
  * Checks that the caller holds the key its WIT names, and meant this request: the algorithm of the
@@ -130,7 +132,8 @@ function readIdentifier({ jti }: JsonObject, refuse: Refuse): string {
 function checkAudience(aud: unknown, target: string, audience: AudienceMatcher, refuse: Refuse): void {
   // One recipient a proof: one meant for several could be used by each against the others.
   const single: unknown = Array.isArray(aud) && aud.length === 1 ? aud[0] : aud
-  if (typeof single === 'string' && audience.matches(single, target)) return
+  if (typeof single === 'string' && single.length <= LONGEST_AUDIENCE && audience.matches(single, target))
+    return
   throw refuse(
     'WIMSE_WPT_AUDIENCE',
     'aud is not the target of this request',
@@ -201,9 +204,4 @@ function checkOtherTokens(
     throw refuse('WIMSE_WPT_OTHER_TOKEN_HASH', 'oth does not cover a field that carries a token', uncovered)
   }
   return Object.freeze(covered)
-}
-
-/** Field values are hashed without the spaces around them. */
-export function trimmed(value: string): string {
-  return value.replace(/^[ \t]+|[ \t]+$/g, '')
 }

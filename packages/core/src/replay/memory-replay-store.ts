@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.js'
+import { refuseUnknownOptions } from '../options.js'
 import type { ReplayAnswer, ReplayStore } from './replay-store.js'
 
 /** Options of {@link memoryReplayStore}. */
@@ -20,8 +21,10 @@ export interface MemoryReplayStoreOptions {
  * @throws TypeError naming the option that is wrong
  */
 export function memoryReplayStore(options: MemoryReplayStoreOptions = {}): ReplayStore {
+  refuseUnknownOptions('memoryReplayStore', options, ['maxEntries', 'maxEntriesPerCaller', 'now'])
   const { maxEntries = 500_000, now = () => performance.now() / 1000 } = options
-  const { maxEntriesPerCaller = Math.ceil(maxEntries / 2) } = options
+  const { maxEntriesPerCaller = Math.max(1, Math.floor(maxEntries / 2)) } = options
+  if (typeof now !== 'function') throw new TypeError('memoryReplayStore: now must be a function')
   for (const [name, value] of Object.entries({ maxEntries, maxEntriesPerCaller })) {
     if (!Number.isSafeInteger(value) || value < 1) {
       throw new TypeError(`memoryReplayStore: ${name} must be a whole number from 1`)

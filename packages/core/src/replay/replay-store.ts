@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { beforeDeadline } from '../deadline.js'
 import { AuthenticationError, UnavailableError } from '../errors.js'
 import type { WorkloadIdentifier } from '../identity/workload-identifier.js'
 import { challengesFor, type Revision } from '../revisions.js'
@@ -66,21 +67,14 @@ export async function claimProof(store: ReplayStore, claim: ProofClaim): Promise
 }
 
 async function ask(store: ReplayStore, claim: ProofClaim): Promise<ReplayAnswer> {
-  let timer: NodeJS.Timeout | undefined
+  const { fingerprint, forSeconds, caller, timeoutMs } = claim
   try {
-    const answer = store.claim(claim.fingerprint, claim.forSeconds, claim.caller)
-    if (typeof answer === 'string') return answer
-    const deadline = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(new Error(`no answer in ${claim.timeoutMs} ms`)), claim.timeoutMs)
-    })
-    return await Promise.race([answer, deadline])
+    return await beforeDeadline(store.claim(fingerprint, forSeconds, caller), timeoutMs)
   } catch (cause) {
     throw new UnavailableError('WIMSE_REPLAY_STORE_UNAVAILABLE', {
       reason: 'the replay store did not answer',
       received: cause instanceof Error ? cause.message : undefined,
       cause,
     })
-  } finally {
-    clearTimeout(timer)
   }
 }

@@ -13,7 +13,8 @@ import { parseWit } from '../trust/wit.js'
 
 /**
  * An identity token together with the private key it names: all a workload needs to show who it is.
- * {@link importCredential} makes one. The key cannot be read back, printed or serialised.
+ * {@link importCredential} makes one. The key cannot be read back; neither it nor the token is printed or
+ * serialised with it.
  */
 export interface Credential {
   readonly wit: string
@@ -51,7 +52,7 @@ export async function importCredential(material: {
   readonly wit: string
   readonly key: JWK | JsonWebKey | string
 }): Promise<Credential> {
-  const { wit, key } = material
+  const { wit, key } = material ?? {}
   const { subject, claims } = readWit(wit)
   const confirmation = readConfirmationKey(claims['cnf'], ALL_ALGORITHMS)
   if (typeof confirmation === 'string')
@@ -68,12 +69,11 @@ export async function importCredential(material: {
   if (!canSignFor(algorithm, privateKey, confirmation.key)) {
     throw mismatch('a value signed with the key does not verify under cnf.jwk of the WIT')
   }
-  const credential: Credential = Object.freeze({
-    wit,
-    subject: subject.id,
-    expiresAt: exp,
-    keyThumbprint: confirmation.thumbprint,
-  })
+  const facts = { subject: subject.id, expiresAt: exp, keyThumbprint: confirmation.thumbprint }
+  // Not enumerable, so that a credential can be logged and its token not.
+  const credential = Object.freeze(
+    Object.defineProperty(facts as Credential, 'wit', { value: wit, enumerable: false }),
+  )
   materials.set(credential, { algorithm, privateKey, witHash: tokenHash(wit) })
   return credential
 }
@@ -88,6 +88,7 @@ export function signingMaterialOf(credential: Credential): SigningMaterial {
 
 function readWit(wit: string): { subject: WorkloadIdentifier; claims: Readonly<Record<string, unknown>> } {
   try {
+    if (typeof wit !== 'string') throw new TypeError('not a string')
     const { subject, jws } = parseWit(wit, ALL_ALGORITHMS)
     return { subject, claims: jws.claims }
   } catch (cause) {

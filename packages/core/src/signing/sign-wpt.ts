@@ -4,7 +4,7 @@ import { makeSignature } from '../crypto/signature.js'
 import { tokenHash } from '../crypto/token-hash.js'
 import { SigningError } from '../errors.js'
 import { readNumber } from '../options.js'
-import { trimmed } from '../proof/wpt.js'
+import { trimmed } from '../field-value.js'
 import { type Credential, signingMaterialOf } from './credential.js'
 
 /** What one proof is made for. */

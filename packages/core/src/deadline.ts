@@ -1,0 +1,17 @@
+/**
+ * Waits for an answer no longer than it may take. What is not a promise is passed on as it is.
+ *
+ * @throws Error when the time is up; the answer, when it comes after all, is not heard
+ */
+export async function beforeDeadline<T>(answer: T | PromiseLike<T>, timeoutMs: number): Promise<T> {
+  if (typeof (answer as PromiseLike<T> | null | undefined)?.then !== 'function') return answer
+  let timer: NodeJS.Timeout | undefined
+  const deadline = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer in ${timeoutMs} ms`)), timeoutMs)
+  })
+  try {
+    return await Promise.race([answer, deadline])
+  } finally {
+    clearTimeout(timer)
+  }
+}

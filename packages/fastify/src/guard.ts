@@ -1,0 +1,89 @@
+import type { Server } from 'node:http'
+import type { FastifyInstance } from 'fastify'
+import {
+  AUTHENTICATOR_OPTIONS,
+  type Authenticator,
+  type AuthenticatorOptions,
+  createAuthenticator,
+  memoryReplayStore,
+  refuseUnknownOptions,
+  type ReplayStore,
+} from 'wimse'
+import type { DenyOptions } from './deny.js'
+import { type RoutePolicy, readScopePolicy, type WimseAllowRule, type WimseMode } from './route-config.js'
+
+/** Options of the plugin: those of `createAuthenticator`, and how routes and refusals are treated. */
+export interface WimseOptions extends AuthenticatorOptions {
+  /** For routes that say nothing. Default `'required'`. */
+  readonly mode?: WimseMode
+  /** For routes that say nothing. Default any workload of a configured trust domain. */
+  readonly allow?: WimseAllowRule
+  /** Removes WIT and proof from the request's headers once they are verified. Default true. */
+  readonly stripTokens?: boolean
+  /** Base of the problem `type`. Default `urn:wimse:problem:`. */
+  readonly problemTypeBase?: string
+  /** `'reply'` answers in the hook, `'throw'` hands the error to the application. Default `'reply'`. */
+  readonly onDenied?: 'reply' | 'throw'
+}
+
+/** One registration: it governs the routes of its scope, unless a nested registration does. */
+export interface Guard {
+  readonly authenticator: Authenticator
+  /** For routes that say nothing. */
+  readonly scope: RoutePolicy
+  readonly strip: boolean
+  readonly deny: DenyOptions
+}
+
+const PLUGIN_OPTIONS: readonly (keyof WimseOptions)[] = [
+  'mode',
+  'allow',
+  'stripTokens',
+  'problemTypeBase',
+  'onDenied',
+]
+
+/** Checks the options of a registration. @throws TypeError naming the one that is wrong or missing */
+export function createGuard(app: FastifyInstance, options: WimseOptions): Guard {
+  refuseUnknownOptions('fastify-wimse', options, [...PLUGIN_OPTIONS, ...AUTHENTICATOR_OPTIONS])
+  const {
+    mode,
+    allow,
+    stripTokens: strip = true,
+    problemTypeBase = 'urn:wimse:problem:',
+    onDenied = 'reply',
+    ...forCore
+  } = options
+  if (typeof strip !== 'boolean') throw new TypeError('option stripTokens must be a boolean')
+  if (typeof problemTypeBase !== 'string' || !/^[a-z][a-z0-9+.-]*:[\x21-\x7e]*$/i.test(problemTypeBase)) {
+    throw new TypeError('option problemTypeBase must be an absolute URI')
+  }
+  if (onDenied !== 'reply' && onDenied !== 'throw') {
+    throw new TypeError("option onDenied must be 'reply' or 'throw'")
+  }
+  const scope = readScopePolicy(mode, allow)
+  const replay = forCore.replay === undefined ? sharedReplayStore(app) : forCore.replay
+  const authenticator = createAuthenticator({ ...forCore, replay })
+  return { authenticator, scope, strip, deny: { problemTypeBase, onDenied } }
+}
+
+const replayStores = new WeakMap<Server, ReplayStore>()
+
+/** One for all registrations of a server: with one each, a proof that fits two would be good for both. */
+function sharedReplayStore({ server }: FastifyInstance): ReplayStore {
+  const store = replayStores.get(server) ?? memoryReplayStore()
+  replayStores.set(server, store)
+  return store
+}
+
+const kGuard = Symbol('fastify-wimse.guard')
+
+/** Puts a scope under a registration. */
+export function setGuard(scope: FastifyInstance, guard: Guard): void {
+  Object.defineProperty(scope, kGuard, { value: guard, configurable: true })
+}
+
+/** The registration that governs a scope. */
+export function guardOf(scope: FastifyInstance): Guard | undefined {
+  return (scope as { [kGuard]?: Guard })[kGuard]
+}

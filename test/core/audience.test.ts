@@ -1,0 +1,117 @@
+import { describe, expect, it } from 'vitest'
+import { type AudienceOptions } from 'wimse'
+import { createAudienceMatcher, isRequestTarget } from '../../packages/core/src/proof/audience.js'
+import { readAuthorization } from '../../packages/core/src/proof/authorization.js'
+import { fc } from './property.js'
+
+const ORIGIN = 'https://shop.example'
+
+describe('createAudienceMatcher() (WPT-18, WPT-23, URI-02 to URI-06)', () => {
+  const rows: readonly (readonly [
+    options: AudienceOptions | string[],
+    target: string,
+    aud: string,
+    match: boolean,
+  ])[] = [
+    [[ORIGIN], '/a', `${ORIGIN}/a`, true],
+    [[ORIGIN, 'https://b.example:8443'], '/a', 'https://b.example:8443/a', true],
+    [['http://[::1]:3000'], '/a', 'http://[0:0::1]:3000/a', true],
+    [['https://shop.example:443'], '/a', `${ORIGIN}/a`, true],
+    [[ORIGIN], '/a', 'https://shop.example:0443/a', true],
+    [[ORIGIN], '/a', 'https://evil.example:pw@shop.example/a', false],
+    [[ORIGIN], '/a', 'https://@shop.example/a', false],
+    [[ORIGIN], '/a', 'https://shop.example\\@evil.example/a', false],
+    [[ORIGIN], '/a', 'https:/shop.example/a', false],
+    [[ORIGIN], '/a', 'https:shop.example/a', false],
+    [[ORIGIN], '/a', ' https://shop.example/a', false],
+    [[ORIGIN], '/a', 'https://shop.ex\tample/a', false],
+    [[ORIGIN], '/a', 'https://ѕhop.example/a', false],
+    [[ORIGIN], '/a', 'ftp://shop.example/a', false],
+    [[ORIGIN], '/a', 'https://shop.example//a', false],
+    [[ORIGIN], '//a', 'https://shop.example//a', true],
+    [[ORIGIN], '/a;b=1', 'https://shop.example/a;b=1', true],
+    [[ORIGIN], '/', ORIGIN, true],
+    [[ORIGIN], '/a', ORIGIN, false],
+    [{ origins: [ORIGIN], match: 'origin' }, '/a', ORIGIN, true],
+    [{ origins: [ORIGIN], match: 'origin' }, '/a', `${ORIGIN}/a`, true],
+    [{ origins: [ORIGIN], match: 'origin' }, '/a', `${ORIGIN}/`, false],
+    [{ origins: [ORIGIN], match: 'origin' }, '/a', `${ORIGIN}?x`, false],
+    [{ origins: [ORIGIN], match: 'origin' }, '/a', 'https://other.example', false],
+    [{ origins: [ORIGIN], ignoreTrailingSlash: true }, '/a/', `${ORIGIN}/a`, true],
+    [{ origins: [ORIGIN], ignoreTrailingSlash: true }, '/a', `${ORIGIN}/a/`, true],
+    [{ origins: [ORIGIN], ignoreTrailingSlash: true }, '/a', `${ORIGIN}/a//`, false],
+    [{ origins: [ORIGIN], aliases: ['urn:shop'] }, '/a', 'urn:shop', true],
+    [{ origins: [ORIGIN], aliases: ['urn:shop'] }, '/a', 'URN:shop', false],
+    [{ origins: [ORIGIN], aliases: ['urn:shop'], pathPrefix: { strip: '/gw' } }, '/gw/a', 'urn:shop', true],
+    [
+      { origins: [ORIGIN], aliases: ['urn:shop'], pathPrefix: { strip: '/gw' } },
+      '/internal',
+      'urn:shop',
+      false,
+    ],
+    [{ origins: [ORIGIN], pathPrefix: { add: '/inventory' } }, '/a', `${ORIGIN}/inventory/a`, true],
+    [{ origins: [ORIGIN], pathPrefix: { add: '/inventory' } }, '/a', `${ORIGIN}/a`, false],
+    [{ origins: [ORIGIN], pathPrefix: { add: '/inventory' } }, '/', `${ORIGIN}/inventory/`, true],
+    [{ origins: [ORIGIN], pathPrefix: { strip: '/gw' } }, '/gw/a', `${ORIGIN}/a`, true],
+    [{ origins: [ORIGIN], pathPrefix: { strip: '/gw' } }, '/gw', ORIGIN, true],
+    [{ origins: [ORIGIN], pathPrefix: { strip: '/gw' } }, '/gwx/a', `${ORIGIN}x/a`, false],
+    [{ origins: [ORIGIN], pathPrefix: { strip: '/gw' } }, '/a', `${ORIGIN}/a`, false],
+    [{ origins: [ORIGIN], pathPrefix: { strip: '/gw', add: '/pub' } }, '/gw', `${ORIGIN}/pub`, true],
+    [{ origins: [ORIGIN], pathPrefix: { strip: '/gw', add: '/pub' } }, '/gw', `${ORIGIN}/pub/`, false],
+    [{ origins: [ORIGIN], pathPrefix: { strip: '/gw', add: '/pub' } }, '/gw/', `${ORIGIN}/pub/`, true],
+  ]
+  for (const [options, target, aud, match] of rows) {
+    it(`${JSON.stringify(options)}: ${aud} ${match ? 'is' : 'is not'} for ${target}`, () => {
+      expect(createAudienceMatcher(options).matches(aud, target)).toBe(match)
+    })
+  }
+
+  it('accepts the URL of the request, whatever its path', () => {
+    const matcher = createAudienceMatcher(ORIGIN)
+    const segment = fc.string({ unit: fc.constantFrom('a', 'B', '%7E', '%2f', '~', '-', ':', '@', '.', ';') })
+    fc.assert(
+      fc.property(fc.array(segment, { maxLength: 5 }), (segments) => {
+        const target = `/${segments.join('/')}`
+        fc.pre(isRequestTarget(target))
+        expect(matcher.matches(new URL(ORIGIN + target).href, target)).toBe(true)
+        expect(matcher.matches(`${new URL(ORIGIN + target).href}x`, target)).toBe(false)
+      }),
+    )
+  })
+
+  it('takes no longer than its audience is long', () => {
+    const matcher = createAudienceMatcher(ORIGIN)
+    const time = (aud: string): number => {
+      const start = performance.now()
+      for (let round = 0; round < 20; round++) matcher.matches(aud, '/a')
+      return performance.now() - start
+    }
+    const plain = time(`https://${'a'.repeat(100_000)}`)
+    // Quadratic time was a thousand times as long.
+    expect(time(`https://${'a'.repeat(100_000)}\\`)).toBeLessThan(20 * plain + 100)
+  })
+})
+
+describe('readAuthorization() (WPT-32)', () => {
+  const rows: readonly (readonly [
+    value: string,
+    scheme: string,
+    credentials: string,
+    accessToken: string | undefined,
+  ])[] = [
+    ['Bearer abc', 'bearer', 'abc', 'abc'],
+    ['bEARER   abc  ', 'bearer', 'abc', 'abc'],
+    ['\tBearer\tabc', 'bearer', 'abc', 'abc'],
+    ['Bearer a b', 'bearer', 'a b', 'a b'],
+    ['Bearer', 'bearer', '', ''],
+    ['DPoP abc', 'dpop', 'abc', 'abc'],
+    ['WPT abc', 'wpt', 'abc', undefined],
+    ['Basic abc', 'basic', 'abc', undefined],
+    ['', '', '', undefined],
+  ]
+  for (const [value, scheme, credentials, accessToken] of rows) {
+    it(`reads ${JSON.stringify(value)}`, () => {
+      expect(readAuthorization(value)).toEqual({ scheme, credentials, accessToken })
+    })
+  }
+})

@@ -1,0 +1,236 @@
+import { execFile, type ExecFileException } from 'node:child_process'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { dirname, join, posix } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { publint } from 'publint'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Member, readMembers } from './rooms/source-files.js'
+
+const root = fileURLToPath(new URL('../', import.meta.url))
+const packages = readMembers('packages')
+
+/** A project of somebody who has installed the packages as they will be published. */
+const project = mkdtempSync(join(tmpdir(), 'wimse-packages-'))
+const installed = (name: string): string => join(project, 'node_modules', name)
+
+/** The files of each package, as its tarball lists them. */
+const contents = new Map<string, readonly string[]>()
+
+beforeAll(async () => {
+  for (const { folder } of packages) {
+    if (existsSync(join(root, folder, 'dist/index.js'))) continue
+    throw new Error(`${folder} is not built; \`npx tsc -b test\` at the root of the repository builds it`)
+  }
+  // One call for all of them. What `files` takes in and what becomes of `workspace:` is up to the packer.
+  const pnpm = ['-y', '--prefer-offline', 'pnpm@10.34.9', '--filter', './packages/*']
+  await succeed('npx', [...pnpm, 'pack', '--pack-destination', project], root)
+  for (const member of packages) await install(member)
+  cpSync(join(root, 'test/packages'), project, { recursive: true })
+  writeFileSync(join(project, 'package.json'), '{ "type": "module" }')
+}, 120_000)
+
+afterAll(() => rmSync(project, { recursive: true, force: true }))
+
+describe.for(packages)('the tarball of $name', (member) => {
+  const { name, folder, dependencies } = member
+
+  it('holds the build, its sources, package.json and the license, and nothing else', () => {
+    const files = contents.get(name)!
+    expect(files).toEqual(
+      expect.arrayContaining(['package.json', 'LICENSE', 'dist/index.js', 'dist/index.d.ts', 'src/index.ts']),
+    )
+    expect(files.includes('README.md')).toBe(existsSync(join(root, folder, 'README.md')))
+    expect(strangersAmong(files)).toEqual([])
+  })
+
+  it('holds the source of every line of its build', () => {
+    const files = contents.get(name)!
+    const maps = files.filter((path) => path.endsWith('.js.map'))
+    expect(maps.length).toBe(files.filter((path) => path.endsWith('.js')).length)
+    const wanted = maps.flatMap((path) => {
+      const text = readFileSync(join(installed(name), path), 'utf8')
+      const { sources }: { readonly sources: readonly string[] } = JSON.parse(text)
+      return sources.map((source) => posix.join(posix.dirname(path), source))
+    })
+    // Not a file that has outlived its source in a build folder; what is published is built from nothing.
+    const there = wanted.filter((source) => existsSync(join(root, folder, source)))
+    expect(there.length).toBeGreaterThan(0)
+    expect(there.filter((source) => !files.includes(source))).toEqual([])
+  })
+
+  it('asks for versions that a registry can find', () => {
+    const manifest = readManifest(installed(name))
+    expect(JSON.stringify(manifest)).not.toContain('workspace:')
+    for (const other of packages.filter((member) => dependencies.includes(member.name))) {
+      expect(manifest.dependencies?.[other.name]).toBe(`^${versionOf(other)}`)
+    }
+  })
+
+  it('has nothing that publint would warn of', async () => {
+    const { messages } = await publint({ pkgDir: installed(name), pack: false, strict: true })
+    expect(messages).toEqual([])
+  })
+
+  it('gives its types to every resolver of ES modules', async () => {
+    const { code, stdout } = await typesOf(member, 'esm-only')
+    expect(code, stdout).toBe(0)
+  })
+})
+
+describe('the checks of a tarball', () => {
+  it('would find a test, a build log, a configuration or a key', () => {
+    const strangers = ['test/a.test.ts', 'src/a.test.ts', 'dist/.tsbuildinfo', 'tsconfig.json', 'src/key.jwk']
+    expect(strangersAmong(['package.json', 'dist/a.js', 'src/a/b.ts', ...strangers])).toEqual(strangers)
+  })
+
+  it('would hear of it from publint when the door opens on nothing', async () => {
+    const pkgDir = join(project, 'broken')
+    mkdirSync(pkgDir)
+    writeFileSync(join(pkgDir, 'package.json'), '{ "name": "broken", "exports": "./missing.js" }')
+    const { messages } = await publint({ pkgDir, pack: false })
+    expect(messages.map(({ code }) => code)).toContain('FILE_DOES_NOT_EXIST')
+  })
+
+  it('would hear of it when a resolver finds no types, as those before `exports` do not', async () => {
+    const { code, stdout } = await typesOf(packages[0]!, 'strict')
+    expect(code).not.toBe(0)
+    expect(stdout).toContain('NoResolution')
+  })
+})
+
+describe.concurrent('a project that installs the packages', { timeout: 120_000 }, () => {
+  const conversation = [
+    'signed fetch 200 wimse://example.com/checkout',
+    'signed inject 200 wimse://example.com/checkout',
+    'unsigned 400 WIMSE_WIT_MISSING',
+    '',
+  ].join('\n')
+
+  it.for(['esm.mjs', 'cjs.cjs'])('calls and is called in %s', async (program, { expect }) => {
+    const { code, stdout, stderr } = await run(process.execPath, [program], project)
+    expect({ code, stdout }, stderr).toEqual({ code: 0, stdout: conversation })
+  })
+
+  it('comes in by the door alone', async ({ expect }) => {
+    const deep = "import('wimse/dist/signing/credential.js')"
+    const { code, stderr } = await run(process.execPath, ['--input-type=module', '--eval', deep], project)
+    expect(code).not.toBe(0)
+    expect(stderr).toContain('ERR_PACKAGE_PATH_NOT_EXPORTED')
+  })
+
+  it.for([
+    ['5.9.3', 'typescript-5.9', import.meta.url],
+    ['6.0.3', 'typescript-6.0', import.meta.url],
+    ['7.0.2', 'typescript', join(root, 'package.json')],
+  ] as const)('compiles with TypeScript %s', async ([version, name, from], { expect }) => {
+    const tsc = dirname(createRequire(from).resolve(`${name}/package.json`))
+    expect(readManifest(tsc).version).toBe(version)
+    const options = Object.entries(STRICTEST).flatMap(([option, value]) => [`--${option}`, value])
+    const files = ['consumer.ts', 'consumer.cts']
+    const { code, stdout } = await run(
+      process.execPath,
+      [join(tsc, 'bin/tsc'), ...options, ...files],
+      project,
+    )
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '' })
+  })
+})
+
+/** Also declarations are checked, ours and those that ours name. */
+const STRICTEST = {
+  strict: 'true',
+  exactOptionalPropertyTypes: 'true',
+  skipLibCheck: 'false',
+  module: 'nodenext',
+  target: 'es2023',
+  lib: 'es2023',
+  types: 'node',
+  noEmit: 'true',
+}
+
+/** Unpacks a package, and links what it depends on from the workspace, so that no registry is asked. */
+async function install(member: Member): Promise<void> {
+  const { name, folder, dependencies, peers } = member
+  const listed = await succeed('tar', ['-tzf', tarballOf(member)], project)
+  const files = listed.trim().split('\n')
+  contents.set(
+    name,
+    files.map((path) => path.replace(/^package\//, '')),
+  )
+  mkdirSync(installed(name), { recursive: true })
+  await succeed('tar', ['-xzf', tarballOf(member), '-C', installed(name), '--strip-components=1'], project)
+  for (const other of [...dependencies, ...peers, '@types/node']) {
+    if (packages.some((ours) => ours.name === other) || existsSync(installed(other))) continue
+    mkdirSync(dirname(installed(other)), { recursive: true })
+    symlinkSync(realpathSync(join(root, folder, 'node_modules', other)), installed(other), 'junction')
+  }
+}
+
+function strangersAmong(files: readonly string[]): readonly string[] {
+  const ours =
+    /^(?:package\.json|README\.md|LICENSE|dist\/[\w/-]+(?:\.d\.ts|\.js|\.js\.map)|src\/[\w/-]+\.ts)$/
+  return files.filter((path) => !ours.test(path))
+}
+
+/** What Are The Types Wrong says about a tarball. */
+async function typesOf(member: Member, profile: 'esm-only' | 'strict'): Promise<Outcome> {
+  const attw = createRequire(import.meta.url).resolve('@arethetypeswrong/cli/package.json')
+  const args = [tarballOf(member), '--profile', profile, '--no-definitely-typed', '--format', 'json']
+  return run(process.execPath, [join(dirname(attw), 'dist/index.js'), ...args], project)
+}
+
+interface Manifest {
+  readonly version: string
+  readonly dependencies?: Readonly<Record<string, string>>
+}
+
+function readManifest(folder: string): Manifest {
+  return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+}
+
+function versionOf({ folder }: Member): string {
+  return readManifest(join(root, folder)).version
+}
+
+function tarballOf(member: Member): string {
+  return join(project, `${member.name}-${versionOf(member)}.tgz`)
+}
+
+interface Outcome {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+async function run(command: string, args: readonly string[], cwd: string): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    execFile(
+      command,
+      args,
+      { cwd, maxBuffer: 1 << 24 },
+      (error: ExecFileException | null, stdout, stderr) => {
+        if (error === null) resolve({ code: 0, stdout, stderr })
+        else if (typeof error.code === 'number') resolve({ code: error.code, stdout, stderr })
+        else reject(error)
+      },
+    )
+  })
+}
+
+async function succeed(command: string, args: readonly string[], cwd: string): Promise<string> {
+  const { code, stdout, stderr } = await run(command, args, cwd)
+  if (code === 0) return stdout
+  throw new Error(`${command} ${args.join(' ')} ended with ${code}: ${stdout}${stderr}`)
+}
