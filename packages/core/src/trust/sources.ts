@@ -1,3 +1,8 @@
+import { readNumber, readStrings } from '../options.js'
+import { isSecureUrl } from '../secure-url.js'
+import type { FetchOptions } from './fetch-document.js'
+import { fileLoader, type KeySetLoader, metadataLoader, uriLoader } from './key-set-loader.js'
+import { createRefreshingSource, type RefreshOptions, type Timing } from './refreshing-source.js'
 import { readTrustBundle, type TrustBundle } from './trust-bundle.js'
 
 /** Where the keys of one or many trust domains come from. */
@@ -7,32 +12,127 @@ export interface TrustBundleSource {
    * Rejecting, throwing or giving anything but a bundle is answered with 503.
    */
   bundleFor(trustDomain: string): TrustBundle | Promise<TrustBundle>
+  /**
+   * The keys of a trust domain after a look whether there are newer ones, when a token names a key that
+   * `bundleFor` did not have. Anyone can send such a token: it is up to the source how often it looks.
+   */
+  refreshedFor?(trustDomain: string): TrustBundle | Promise<TrustBundle>
   /** Settles once the first keys are there. */
   ready?(): Promise<void>
   /** Lets go of timers, sockets and watches. */
   close?(): void | Promise<void>
 }
 
-/** How to get the keys of one trust domain: exactly one of the members. */
+/** How to get the keys of one trust domain: exactly one of the first five members. */
 export interface TrustBundleSourceOptions {
-  /** A JWK set, such as `{ keys: [...] }`, that never changes while the process runs. */
+  /** A JWK set or SPIFFE bundle, `{ keys: [...] }`, that never changes while the process runs. */
   readonly jwks?: { readonly keys: readonly object[] }
+  /** Path of a file with one, watched; a half-written file is ignored until it can be read. */
+  readonly jwksFile?: string
+  /** URL of one. */
+  readonly jwksUri?: string
+  /** URL of an RFC 8414 (or OpenID Connect) metadata document that names one in `jwks_uri`. */
+  readonly issuerMetadata?: string
   /** A source of one's own; one may serve many trust domains. */
   readonly source?: TrustBundleSource
+  /** Seconds that the last good keys serve on, past their next refresh, while that fails. Default 3600. */
+  readonly maxStale?: number
+  /** Seconds between two refreshes for the sake of unknown key ids. Default 5. */
+  readonly cooldown?: number
+  /** Milliseconds one refresh may take. Default 5000. */
+  readonly timeoutMs?: number
+  /** Bytes a key set may have. Default 1 MiB. */
+  readonly maxBytes?: number
+  /** Origins `jwks_uri` may be on, beside that of `issuerMetadata`. */
+  readonly allowedOrigins?: readonly string[]
+  /** PEM certificates to trust for these URLs instead of the system's. Host names are checked all the same. */
+  readonly ca?: string | readonly string[]
+  /** Allows http beyond loopback. Default false. */
+  readonly allowInsecure?: boolean
+}
+
+/** Names of {@link TrustBundleSourceOptions}. */
+export const SOURCE_OPTIONS: readonly (keyof TrustBundleSourceOptions)[] = [
+  'jwks',
+  'jwksFile',
+  'jwksUri',
+  'issuerMetadata',
+  'source',
+  'maxStale',
+  'cooldown',
+  'timeoutMs',
+  'maxBytes',
+  'allowedOrigins',
+  'ca',
+  'allowInsecure',
+]
+
+/** What a source tells as it goes along, and the time it goes by. */
+export interface SourceContext {
+  readonly onEvent?: RefreshOptions['onEvent']
+  readonly timing?: Timing
 }
 
 /**
- * Makes a source of trust bundles.
+ * Makes a source of trust bundles. Nothing is loaded before it is asked for keys or made ready.
  *
- * @throws TypeError when not exactly one way is given, or the key set cannot be used
+ * @throws TypeError when not exactly one way is given, a URL is not secure, or a given key set cannot be used
  */
-export function createTrustBundleSource(options: TrustBundleSourceOptions): TrustBundleSource {
-  const { jwks, source } = options
-  if ((jwks === undefined) === (source === undefined)) throw new TypeError('give exactly one of jwks, source')
+export function createTrustBundleSource(
+  options: TrustBundleSourceOptions,
+  context: SourceContext = {},
+): TrustBundleSource {
+  const { jwks, jwksFile, jwksUri, issuerMetadata, source } = options
+  const ways = { jwks, jwksFile, jwksUri, issuerMetadata, source }
+  if (Object.values(ways).filter((way) => way !== undefined).length !== 1) {
+    throw new TypeError(`give exactly one of ${Object.keys(ways).join(', ')}`)
+  }
   if (source !== undefined) {
-    if (typeof source.bundleFor !== 'function') throw new TypeError('source has no function bundleFor')
+    if (typeof source?.bundleFor !== 'function') throw new TypeError('source has no function bundleFor')
     return source
   }
-  const bundle = readTrustBundle(jwks)
-  return { bundleFor: () => bundle }
+  if (jwks !== undefined) {
+    const bundle = readTrustBundle(jwks)
+    return { bundleFor: () => bundle }
+  }
+  const { onEvent = () => undefined, timing } = context
+  return createRefreshingSource(readLoader(options), {
+    cooldown: readNumber('cooldown', options.cooldown, { default: 5, min: 1, max: 3600 }),
+    maxStale: readNumber('maxStale', options.maxStale, { default: 3600, min: 0, max: 31_536_000 }),
+    onEvent,
+    ...(timing === undefined ? {} : { timing }),
+  })
+}
+
+function readLoader(options: TrustBundleSourceOptions): KeySetLoader {
+  const { jwksFile, jwksUri, issuerMetadata } = options
+  const maxBytes = readNumber('maxBytes', options.maxBytes, { default: 1_048_576, min: 64, integer: true })
+  if (jwksFile !== undefined) {
+    if (typeof jwksFile !== 'string' || jwksFile === '') throw new TypeError('jwksFile must be a path')
+    return fileLoader(jwksFile, maxBytes)
+  }
+  const fetchOptions: FetchOptions = {
+    maxBytes,
+    timeoutMs: readNumber('timeoutMs', options.timeoutMs, { default: 5000, min: 1, max: 60_000 }),
+    ca: options.ca === undefined ? undefined : readStrings('ca', [options.ca].flat()),
+  }
+  if (jwksUri !== undefined)
+    return uriLoader(readUrl('jwksUri', jwksUri, options.allowInsecure), fetchOptions)
+  const origins = readStrings('allowedOrigins', options.allowedOrigins ?? []).map(
+    (origin) => readUrl('allowedOrigins', origin, options.allowInsecure).origin,
+  )
+  const url = readUrl('issuerMetadata', issuerMetadata, options.allowInsecure)
+  return metadataLoader(url, new Set(origins), fetchOptions)
+}
+
+function readUrl(name: string, text: unknown, allowInsecure: unknown = false): URL {
+  if (typeof allowInsecure !== 'boolean') throw new TypeError('allowInsecure must be a boolean')
+  const url = typeof text === 'string' && URL.canParse(text) ? new URL(text) : null
+  if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '') {
+    throw new TypeError(`${name} must be an https URL without user information`)
+  }
+  if (!isSecureUrl(url) && !allowInsecure) {
+    throw new TypeError(`${name} must be https, unless it is on loopback or allowInsecure is set`)
+  }
+  return url
 }

@@ -22,6 +22,10 @@ export interface TrustBundle {
   readonly keys: readonly TrustKey[]
   /** Entries of the key set that were left out, in words; nothing to worry about in a SPIFFE bundle. */
   readonly skipped: readonly string[]
+  /** `spiffe_refresh_hint`, in seconds: how often to look for newer keys; null when the set does not say. */
+  readonly refreshHint: number | null
+  /** `spiffe_sequence`; null when the set does not say. */
+  readonly sequence: number | null
 }
 
 /**
@@ -40,12 +44,40 @@ export function readTrustBundle(jwks: unknown): TrustBundle {
   for (const [index, entry] of entries.entries()) {
     const key = readEntry(entry, isSpiffe)
     if (typeof key === 'string') skipped.push(`keys[${index}]: ${key}`)
-    else keys.push(key)
+    else {
+      if (keys.some((other) => isTwin(other, key)))
+        skipped.push(`keys[${index}]: the id and algorithm of another key`)
+      keys.push(key)
+    }
   }
   if (entries.length > 0 && keys.length === 0) {
     throw new TypeError(`not one usable key: ${skipped.slice(0, 5).join('; ')}`)
   }
-  return Object.freeze({ keys: Object.freeze(keys), skipped: Object.freeze(skipped) })
+  const bundle = Object.freeze({
+    keys: Object.freeze(keys),
+    skipped: Object.freeze(skipped),
+    refreshHint: readPositive(jwks as JsonObject, 'spiffe_refresh_hint'),
+    sequence: readPositive(jwks as JsonObject, 'spiffe_sequence'),
+  })
+  bundles.add(bundle)
+  return bundle
+}
+
+/** Two keys that a token cannot tell apart are both kept, and both useless. */
+function isTwin(a: TrustKey, b: TrustKey): boolean {
+  return a.kid === b.kid && a.algorithms.some((name) => b.algorithms.includes(name))
+}
+
+const bundles = new WeakSet<TrustBundle>()
+
+/** Tells whether a value is a bundle made by {@link readTrustBundle}, and not something that looks like one. */
+export function isTrustBundle(value: unknown): value is TrustBundle {
+  return typeof value === 'object' && value !== null && bundles.has(value as TrustBundle)
+}
+
+function readPositive(jwks: JsonObject, member: string): number | null {
+  const value = jwks[member]
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : null
 }
 
 const WIT_SVID = 'wit-svid'

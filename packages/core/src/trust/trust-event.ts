@@ -1,0 +1,12 @@
+/** Something happened to the keys of a trust domain. */
+export interface TrustEvent {
+  readonly type: 'refreshed' | 'failed' | 'key-added' | 'key-removed'
+  /** Scheme and trust domain. */
+  readonly trustDomain: string
+  /** RFC 7638 thumbprint of the key, for `key-added` and `key-removed`. */
+  readonly keyThumbprint?: string
+  /** Its id, when it has one. */
+  readonly kid?: string
+  /** For `failed`, what went wrong; for `refreshed`, entries of the key set that were left out. */
+  readonly reason?: string
+}
