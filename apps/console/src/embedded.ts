@@ -60,7 +60,7 @@ export async function startEmbedded(options: EmbeddedOptions = {}): Promise<Embe
     const inventory = await listen(
       await createInventory({
         audience: `http://${HOST}:${inventoryPort}`,
-        trustDomains: { [TRUST_DOMAIN]: { jwks: await fetchJwks(identityServer) } },
+        trustDomains: { [TRUST_DOMAIN]: { jwksUri: `${identityServer}/jwks.json` } },
         checkout: CHECKOUT,
         log,
       }),
@@ -81,9 +81,4 @@ export async function startEmbedded(options: EmbeddedOptions = {}): Promise<Embe
 
 function newSecret(): string {
   return randomBytes(24).toString('base64url')
-}
-
-async function fetchJwks(identityServer: string): Promise<{ keys: object[] }> {
-  const response = await fetch(`${identityServer}/jwks.json`)
-  return JSON.parse(await response.text())
 }

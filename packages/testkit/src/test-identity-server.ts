@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { JWK } from 'jose'
 import {
   type AlgorithmName,
@@ -54,7 +55,8 @@ export function createTestIdentityServer(options: {
   const { origin, algorithm = 'ES256', now } = options
   const { trustDomain } = parseWorkloadIdentifier(origin)
   const { privateJwk, publicJwk } = generateTestKeyPair(algorithm)
-  const kid = `${trustDomain}#1`
+  // Of its own, as of real servers: two that stand for one issuer before and after a rotation must differ.
+  const kid = randomBytes(9).toString('base64url')
   const issuerKey = { ...privateJwk, kid }
   const jwks = { keys: [{ ...publicJwk, kid }] }
   return {

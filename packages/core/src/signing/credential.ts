@@ -89,7 +89,7 @@ export function signingMaterialOf(credential: Credential): SigningMaterial {
 function readWit(wit: string): { subject: WorkloadIdentifier; claims: Readonly<Record<string, unknown>> } {
   try {
     if (typeof wit !== 'string') throw new TypeError('not a string')
-    const { subject, jws } = parseWit(wit, ALL_ALGORITHMS)
+    const { subject, jws } = parseWit(wit, tokenHash(wit), ALL_ALGORITHMS)
     return { subject, claims: jws.claims }
   } catch (cause) {
     throw mismatch('the WIT cannot be read', cause)

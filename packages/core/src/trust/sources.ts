@@ -82,6 +82,7 @@ export function createTrustBundleSource(
   options: TrustBundleSourceOptions,
   context: SourceContext = {},
 ): TrustBundleSource {
+  const { onEvent = () => undefined, timing } = context
   const { jwks, jwksFile, jwksUri, issuerMetadata, source } = options
   const ways = { jwks, jwksFile, jwksUri, issuerMetadata, source }
   if (Object.values(ways).filter((way) => way !== undefined).length !== 1) {
@@ -93,9 +94,9 @@ export function createTrustBundleSource(
   }
   if (jwks !== undefined) {
     const bundle = readTrustBundle(jwks)
+    if (bundle.skipped.length > 0) onEvent({ type: 'refreshed', reason: bundle.skipped.join('; ') })
     return { bundleFor: () => bundle }
   }
-  const { onEvent = () => undefined, timing } = context
   return createRefreshingSource(readLoader(options), {
     cooldown: readNumber('cooldown', options.cooldown, { default: 5, min: 1, max: 3600 }),
     maxStale: readNumber('maxStale', options.maxStale, { default: 3600, min: 0, max: 31_536_000 }),

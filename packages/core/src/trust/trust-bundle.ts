@@ -20,7 +20,7 @@ export interface TrustKey {
  */
 export interface TrustBundle {
   readonly keys: readonly TrustKey[]
-  /** Entries of the key set that were left out, in words; nothing to worry about in a SPIFFE bundle. */
+  /** Entries of the key set that were left out because they cannot be used, in words. */
   readonly skipped: readonly string[]
   /** `spiffe_refresh_hint`, in seconds: how often to look for newer keys; null when the set does not say. */
   readonly refreshHint: number | null
@@ -29,20 +29,24 @@ export interface TrustBundle {
 }
 
 /**
- * Reads a JWK set or a SPIFFE bundle. Where any key has `use: "wit-svid"` only those count. An entry that
- * cannot be used is left out and reported; `keys: []` is a bundle too, one that revokes everything.
+ * Reads a JWK set or a SPIFFE bundle. Of a SPIFFE bundle only keys with `use: "wit-svid"` count. An entry
+ * that cannot be used is left out and reported. No key at all is a bundle too, one that revokes everything:
+ * `keys: []`, or a SPIFFE bundle whose keys are all for something else.
  *
- * @throws TypeError when it is not a JWK set, or when it has entries and none can be used
+ * @throws TypeError when it is not a JWK set, or when it has keys for this and none can be used
  * @see {@link https://www.rfc-editor.org/rfc/rfc7517#section-5}
  */
 export function readTrustBundle(jwks: unknown): TrustBundle {
   const entries = (jwks as { keys?: unknown } | null | undefined)?.keys
   if (!Array.isArray(entries)) throw new TypeError('not a JWK set: it has no array of keys')
-  const isSpiffe = entries.some((entry) => (entry as JsonObject | null)?.['use'] === WIT_SVID)
+  const isSpiffe = entries.some((entry) => SPIFFE_USES.has(useOf(entry)))
   const keys: TrustKey[] = []
   const skipped: string[] = []
+  let considered = 0
   for (const [index, entry] of entries.entries()) {
-    const key = readEntry(entry, isSpiffe)
+    if (isSpiffe && useOf(entry) !== WIT_SVID) continue
+    considered++
+    const key = readEntry(entry)
     if (typeof key === 'string') skipped.push(`keys[${index}]: ${key}`)
     else {
       if (keys.some((other) => isTwin(other, key)))
@@ -50,7 +54,7 @@ export function readTrustBundle(jwks: unknown): TrustBundle {
       keys.push(key)
     }
   }
-  if (entries.length > 0 && keys.length === 0) {
+  if (considered > 0 && keys.length === 0) {
     throw new TypeError(`not one usable key: ${skipped.slice(0, 5).join('; ')}`)
   }
   const bundle = Object.freeze({
@@ -82,9 +86,14 @@ function readPositive(jwks: JsonObject, member: string): number | null {
 
 const WIT_SVID = 'wit-svid'
 
-function readEntry(entry: unknown, isSpiffe: boolean): TrustKey | string {
+const SPIFFE_USES: ReadonlySet<unknown> = new Set([WIT_SVID, 'jwt-svid', 'x509-svid'])
+
+function useOf(entry: unknown): unknown {
+  return (entry as JsonObject | null)?.['use']
+}
+
+function readEntry(entry: unknown): TrustKey | string {
   if (typeof entry !== 'object' || entry === null) return 'not an object'
-  if (isSpiffe && (entry as JsonObject)['use'] !== WIT_SVID) return 'use is not wit-svid'
   const read = readPublicJwk(entry as JsonObject, ['sig', WIT_SVID])
   if (typeof read === 'string') return read
   const imported = importPublicKey(read.jwk)

@@ -1,4 +1,3 @@
-import { tokenHash } from '../crypto/token-hash.js'
 import { verifySignature } from '../crypto/signature.js'
 import type { AuthenticationErrorCode } from '../codes.js'
 import { AuthenticationError } from '../errors.js'
@@ -32,6 +31,8 @@ export interface TrustedWit {
 
 /** What a trust domain's tokens have to keep to. */
 export interface WitRules {
+  /** `'wit-svid'` holds the token to the SPIFFE profile as well. */
+  readonly profile: 'wit' | 'wit-svid'
   /** Algorithms of identity tokens accepted, by name. */
   readonly algorithms: ReadonlySet<string>
   /** Algorithms of confirmation keys accepted, by name. */
@@ -49,9 +50,10 @@ export interface WitRules {
  *
  * This does NOT check who signed it, nor whether it is still valid; {@link trustWit} does.
  *
+ * @param hash hash of the token, as `wth` has it
  * @throws AuthenticationError `WIMSE_WIT_MALFORMED`, `_CRITICAL`, `_TYPE`, `_ALGORITHM`, `_SUBJECT`
  */
-export function parseWit(token: string, algorithms: ReadonlySet<string>): UnverifiedWit {
+export function parseWit(token: string, hash: string, algorithms: ReadonlySet<string>): UnverifiedWit {
   let jws: UnverifiedJws
   try {
     jws = parseCompactJws(token, { typ: 'wit+jwt', algorithms })
@@ -68,7 +70,7 @@ export function parseWit(token: string, algorithms: ReadonlySet<string>): Unveri
       jws.claims['sub'],
     )
   }
-  return { jws, subject, hash: tokenHash(token) }
+  return { jws, subject, hash }
 }
 
 /**
@@ -94,6 +96,7 @@ export function trustWit(wit: UnverifiedWit, bundle: TrustBundle, rules: WitRule
       jws.algorithm.name,
     )
   }
+  if (rules.profile === 'wit-svid') checkSvidProfile(jws)
   const key = selectTrustKey(bundle, jws.kid, jws.algorithm.name)
   if (key === null) {
     throw refuse(
@@ -134,6 +137,12 @@ export function checkWitValidity(
   if (notBefore !== null && now + clockTolerance < notBefore) {
     throw refuse('WIMSE_WIT_NOT_YET_VALID', 'nbf lies ahead', `nbf up to ${now + clockTolerance}`, notBefore)
   }
+}
+
+/** What SPIFFE asks of a WIT-SVID beyond a WIT; its algorithms are in the rules. */
+function checkSvidProfile({ kid, claims }: UnverifiedJws): void {
+  if (kid === undefined) throw refuse('WIMSE_WIT_KEY', 'a WIT-SVID must have a kid')
+  if ('aud' in claims) throw refuse('WIMSE_WIT_MALFORMED', 'a WIT-SVID must not have an aud')
 }
 
 function readLifetime(

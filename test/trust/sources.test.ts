@@ -1,0 +1,341 @@
+import { mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { createTrustBundleSource, type TrustBundleSource, type TrustBundleSourceOptions } from 'wimse'
+import { generateTestKeyPair } from 'wimse-testkit'
+import { createTestAuthority } from '../https/test-authority.js'
+import { answering, type MoodyServer, startMoodyServer } from './moody-server.js'
+
+const key = (kid: string): object => ({ ...generateTestKeyPair('ES256').publicJwk, kid })
+const [a, b] = [key('a'), key('b')]
+const authority = createTestAuthority()
+
+const open: TrustBundleSource[] = []
+afterEach(async () => {
+  for (const source of open.splice(0)) await source.close?.()
+})
+
+/** The ids of the keys a source gives, or why it gives none. */
+async function kidsOf(options: TrustBundleSourceOptions): Promise<string> {
+  return kidsFrom(sourceOf(options))
+}
+
+function sourceOf(options: TrustBundleSourceOptions): TrustBundleSource {
+  const source = createTrustBundleSource(options)
+  open.push(source)
+  return source
+}
+
+async function kidsFrom(source: TrustBundleSource): Promise<string> {
+  try {
+    const bundle = await source.bundleFor('wimse://example.com')
+    return bundle.keys.map(({ kid }) => kid).join()
+  } catch (error) {
+    const { cause } = error as Error
+    return `none: ${cause instanceof Error ? cause.message : (error as Error).message}`
+  }
+}
+
+async function eventually(source: TrustBundleSource, kids: string): Promise<void> {
+  for (let attempt = 0; attempt < 300 && (await kidsFrom(source)) !== kids; attempt++) {
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  expect(await kidsFrom(source)).toBe(kids)
+}
+
+describe('jwksUri, against a real https server (BCP-09, CNF-10)', () => {
+  let server: MoodyServer
+  let elsewhere: MoodyServer
+  beforeAll(async () => {
+    server = await startMoodyServer(authority)
+    elsewhere = await startMoodyServer(authority)
+    elsewhere.answer = answering({ keys: [b] })
+  })
+  afterAll(async () => Promise.all([server.stop(), elsewhere.stop()]))
+  beforeEach(() => {
+    server.answer = answering({ keys: [a] })
+  })
+
+  const kidsWith = async (more: Partial<TrustBundleSourceOptions> = {}): Promise<string> =>
+    kidsOf({ jwksUri: `${server.origin}/jwks.json`, ca: authority.ca, timeoutMs: 300, ...more })
+
+  it('gives the keys of the set (the control)', async () => expect(await kidsWith()).toBe('a'))
+
+  it('gives the wit-svid keys of a SPIFFE bundle', async () => {
+    server.answer = answering({
+      keys: [
+        { ...a, use: 'x509-svid' },
+        { ...b, use: 'wit-svid' },
+      ],
+      spiffe_sequence: 1,
+    })
+    expect(await kidsWith()).toBe('b')
+  })
+
+  it('trusts no certificate but one of the authority', async () => {
+    expect(await kidsWith({ ca: createTestAuthority().ca })).toMatch(/^none: /)
+    expect(await kidsOf({ jwksUri: `${server.origin}/jwks.json` })).toMatch(/^none: /)
+  })
+
+  it('checks the host name', async () => {
+    const { port } = new URL(server.origin)
+    expect(await kidsWith({ jwksUri: `https://localhost:${port}/jwks.json` })).toMatch(
+      /^none: .*(localhost|altnames)/i,
+    )
+  })
+
+  for (const [what, answer] of [
+    ['garbage', (_request, response) => response.end('<html>')],
+    ['an error', answering({ keys: [a] }, 500)],
+    ['no content', answering({ keys: [a] }, 204)],
+    ['twenty megabytes', (_request, response) => response.end(`{"keys":[],"x":"${'x'.repeat(20_000_000)}"}`)],
+    [
+      'twenty megabytes in drops',
+      (_request, response) => {
+        response.writeHead(200)
+        const timer = setInterval(() => response.write(' '.repeat(200_000)), 1)
+        response.on('close', () => clearInterval(timer))
+      },
+    ],
+    ['nothing, ever', () => undefined],
+    [
+      'a drop now and then',
+      (_request, response) => {
+        response.writeHead(200)
+        const timer = setInterval(() => response.write(' '), 50)
+        response.on('close', () => clearInterval(timer))
+      },
+    ],
+    [
+      'half an answer',
+      (_request, response) => {
+        response.writeHead(200, { 'content-length': 1000 })
+        response.write('{"keys":[')
+        setTimeout(() => response.destroy(), 20)
+      },
+    ],
+  ] satisfies [string, MoodyServer['answer']][]) {
+    it(`takes ${what} for no answer, within its time`, async () => {
+      server.answer = answer
+      const start = performance.now()
+      expect(await kidsWith()).toMatch(/^none: /)
+      expect(performance.now() - start).toBeLessThan(3000)
+    })
+  }
+
+  it('follows a redirect within the origin, and none to another, nor a circle', async () => {
+    const redirectTo =
+      (location: string): MoodyServer['answer'] =>
+      (request, response) => {
+        if (request.url === '/there') answering({ keys: [a] })(request, response)
+        else response.writeHead(302, { location }).end()
+      }
+    server.answer = redirectTo('/there')
+    expect(await kidsWith()).toBe('a')
+    server.answer = redirectTo(`${server.origin}/there`)
+    expect(await kidsWith()).toBe('a')
+    for (const location of [
+      `${elsewhere.origin}/there`,
+      server.origin.replace('https', 'http'),
+      '//evil.example/',
+      'file:///etc/passwd',
+      '/jwks.json',
+    ]) {
+      server.answer = redirectTo(location)
+      expect(await kidsWith()).toMatch(/^none: /)
+    }
+    expect(elsewhere.requests).toEqual([])
+  })
+
+  it('has a new key within one look, and ten thousand unknown ids cost one', async () => {
+    const source = sourceOf({ jwksUri: `${server.origin}/jwks.json`, ca: authority.ca })
+    expect(await kidsFrom(source)).toBe('a')
+    const before = server.requests.length
+    for (let id = 0; id < 10_000; id++) await source.refreshedFor!('wimse://example.com')
+    expect(server.requests.length - before).toBe(1)
+  })
+
+  it('serves on while the issuer is down, and has its new keys when it is back', async () => {
+    const source = sourceOf({
+      jwksUri: `${server.origin}/jwks.json`,
+      ca: authority.ca,
+      cooldown: 1,
+      timeoutMs: 200,
+    })
+    expect(await kidsFrom(source)).toBe('a')
+    await server.stop()
+    await source.refreshedFor!('wimse://example.com')
+    expect(await kidsFrom(source)).toBe('a')
+    server.answer = answering({ keys: [b] })
+    await server.start()
+    await eventually(source, 'b')
+  })
+
+  it('is ready once the keys are there, however long the issuer takes to start', async () => {
+    await server.stop()
+    const source = sourceOf({
+      jwksUri: `${server.origin}/jwks.json`,
+      ca: authority.ca,
+      cooldown: 1,
+      timeoutMs: 200,
+    })
+    let ready = false
+    const waiting = (async () => {
+      await source.ready!()
+      ready = true
+    })()
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    expect(ready).toBe(false)
+    await server.start()
+    await waiting
+    expect(await kidsFrom(source)).toBe('a')
+  })
+})
+
+describe('issuerMetadata, against a real https server', () => {
+  let server: MoodyServer
+  let keys: MoodyServer
+  const WELL_KNOWN = '/.well-known/oauth-authorization-server'
+  beforeAll(async () => {
+    server = await startMoodyServer(authority)
+    keys = await startMoodyServer(authority)
+    keys.answer = answering({ keys: [b] })
+  })
+  afterAll(async () => Promise.all([server.stop(), keys.stop()]))
+
+  const kidsWith = async (
+    metadata: object,
+    path = WELL_KNOWN,
+    more: Partial<TrustBundleSourceOptions> = {},
+  ): Promise<string> => {
+    server.answer = (request, response) =>
+      answering(request.url === '/jwks' ? { keys: [a] } : metadata)(request, response)
+    return kidsOf({ issuerMetadata: server.origin + path, ca: authority.ca, timeoutMs: 300, ...more })
+  }
+
+  it('gives the keys that jwks_uri names, for an issuer with and without a path, in either style', async () => {
+    const jwks_uri = `${server.origin}/jwks`
+    expect(await kidsWith({ issuer: server.origin, jwks_uri })).toBe('a')
+    expect(await kidsWith({ issuer: `${server.origin}/tenant`, jwks_uri }, `${WELL_KNOWN}/tenant`)).toBe('a')
+    expect(
+      await kidsWith(
+        { issuer: `${server.origin}/tenant`, jwks_uri },
+        '/tenant/.well-known/openid-configuration',
+      ),
+    ).toBe('a')
+  })
+
+  it('refuses the metadata of another issuer', async () => {
+    const jwks_uri = `${server.origin}/jwks`
+    for (const issuer of [
+      'https://evil.example',
+      `${server.origin}/`,
+      `${server.origin}/tenant`,
+      undefined,
+      7,
+    ]) {
+      expect(await kidsWith({ issuer, jwks_uri })).toMatch(/another issuer/)
+    }
+  })
+
+  it('follows jwks_uri to origins that were allowed, and to no other', async () => {
+    const metadata = { issuer: server.origin, jwks_uri: `${keys.origin}/jwks` }
+    expect(await kidsWith(metadata)).toMatch(/not allowed/)
+    expect(keys.requests).toEqual([])
+    expect(await kidsWith(metadata, WELL_KNOWN, { allowedOrigins: [keys.origin] })).toBe('b')
+    for (const jwks_uri of ['/jwks', 'http://127.0.0.1/jwks', 'file:///etc/passwd', undefined, 7]) {
+      expect(await kidsWith({ issuer: server.origin, jwks_uri })).toMatch(/^none: /)
+    }
+  })
+})
+
+describe('jwksFile, on a real disk', () => {
+  let folder: string
+  let file: string
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'jwks-'))
+    file = join(folder, 'jwks.json')
+    writeFileSync(file, JSON.stringify({ keys: [a] }))
+  })
+  afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+  it('gives the new keys soon after the file was replaced, written over, or its link turned', async () => {
+    const source = sourceOf({ jwksFile: file })
+    expect(await kidsFrom(source)).toBe('a')
+    writeFileSync(`${file}.new`, JSON.stringify({ keys: [b] }))
+    renameSync(`${file}.new`, file)
+    await eventually(source, 'b')
+    writeFileSync(file, JSON.stringify({ keys: [a, b] }))
+    await eventually(source, 'a,b')
+    unlinkSync(file)
+    writeFileSync(join(folder, 'elsewhere.json'), JSON.stringify({ keys: [a] }))
+    symlinkSync(join(folder, 'elsewhere.json'), file)
+    await eventually(source, 'a')
+  })
+
+  it('keeps the old keys while the file is half written, empty or gone', async () => {
+    const source = sourceOf({ jwksFile: file, cooldown: 1 })
+    expect(await kidsFrom(source)).toBe('a')
+    const whole = JSON.stringify({ keys: [b] })
+    for (const part of [whole.slice(0, 40), '', null]) {
+      if (part === null) unlinkSync(file)
+      else writeFileSync(file, part)
+      await new Promise((resolve) => setTimeout(resolve, 150))
+      expect(await kidsFrom(source)).toBe('a')
+    }
+    writeFileSync(file, whole)
+    await eventually(source, 'b')
+  })
+
+  it('has no keys where there is no file', async () => {
+    expect(await kidsOf({ jwksFile: join(folder, 'nowhere.json') })).toMatch(/^none: .*ENOENT/)
+  })
+
+  it('does not read a file beyond its limit', async () => {
+    writeFileSync(file, JSON.stringify({ keys: [a], x: 'x'.repeat(5000) }))
+    expect(await kidsOf({ jwksFile: file, maxBytes: 4096 })).toMatch(/^none: .*4096/)
+  })
+})
+
+describe('createTrustBundleSource()', () => {
+  const wrong: readonly (readonly [names: string, options: object])[] = [
+    ['exactly one', {}],
+    ['exactly one', { jwks: { keys: [a] }, jwksUri: 'https://a.example' }],
+    ['jwksUri', { jwksUri: 'http://a.example' }],
+    ['jwksUri', { jwksUri: 'https://user@a.example' }],
+    ['jwksUri', { jwksUri: 'a.example' }],
+    ['jwksUri', { jwksUri: 7 }],
+    ['jwksFile', { jwksFile: '' }],
+    ['issuerMetadata', { issuerMetadata: 'https://a.example/metadata' }],
+    ['issuerMetadata', { issuerMetadata: 'https://a.example/.well-known/oauth-authorization-server?x' }],
+    ['issuerMetadata', { issuerMetadata: 'http://a.example/.well-known/oauth-authorization-server' }],
+    [
+      'allowedOrigins',
+      { issuerMetadata: 'https://a.example/.well-known/openid-configuration', allowedOrigins: ['b'] },
+    ],
+    ['allowInsecure', { jwksUri: 'http://a.example', allowInsecure: 'yes' }],
+    ['maxStale', { jwksUri: 'https://a.example', maxStale: -1 }],
+    ['cooldown', { jwksUri: 'https://a.example', cooldown: 0 }],
+    ['timeoutMs', { jwksUri: 'https://a.example', timeoutMs: Number.NaN }],
+    ['maxBytes', { jwksUri: 'https://a.example', maxBytes: 1.5 }],
+    ['ca', { jwksUri: 'https://a.example', ca: [7] }],
+    ['bundleFor', { source: {} }],
+  ]
+  for (const [names, options] of wrong) {
+    it(`throws for ${JSON.stringify(options).slice(0, 80)}, and names ${names}`, () => {
+      expect(() => createTrustBundleSource(options)).toThrow(names)
+      expect(() => createTrustBundleSource(options)).toThrow(TypeError)
+    })
+  }
+
+  it('takes http on loopback, and elsewhere when told so', () => {
+    for (const options of [
+      { jwksUri: 'http://127.0.0.1/jwks' },
+      { jwksUri: 'http://[::1]/jwks' },
+      { jwksUri: 'http://a.example', allowInsecure: true },
+    ]) {
+      expect(createTrustBundleSource(options)).toHaveProperty('bundleFor')
+    }
+  })
+})
