@@ -1,17 +1,14 @@
-import {
-  type AuthenticatorOptions,
-  readAuthenticatorOptions,
-  type TrustedDomain,
-} from './authenticator-options.js'
+import { type AuthenticatorOptions, readAuthenticatorOptions } from './authenticator-options.js'
 import { beforeDeadline } from './deadline.js'
 import { AuthenticationError, UnavailableError } from './errors.js'
 import type { Workload } from './identity/workload.js'
 import { isRequestTarget } from './proof/audience.js'
 import { type VerifiedProof, verifyProof } from './proof/wpt.js'
 import { claimProof, proofFingerprint } from './replay/replay-store.js'
+import { createStoreFailureJudge, type StoreEvent, warnOfStoreEvent } from './replay/store-failure.js'
 import { challengesFor, type Revision } from './revisions.js'
-import { isTrustBundle, type TrustBundle } from './trust/trust-bundle.js'
-import { parseWit, type TrustedWit, trustWit, type UnverifiedWit } from './trust/wit.js'
+import { createTrustedDomains } from './trust/trusted-domains.js'
+import type { TrustedWit } from './trust/wit.js'
 
 /** What came with one request, as received: strings nobody has looked into. */
 export interface PresentedTokens {
@@ -44,8 +41,13 @@ export interface Authenticator {
   authenticate(presented: PresentedTokens): Promise<Workload>
   /** Revisions of the proof accepted, in the order configured. */
   readonly revisions: readonly Revision[]
-  /** Settles when the keys of every trust domain have been there once; rejects when a source gives up. */
+  /**
+   * Loads the keys of every trust domain. Rejects when some are not there within five seconds; sources go
+   * on trying, and until they succeed requests of that domain are answered with 503.
+   */
   ready(): Promise<void>
+  /** Whether the keys of every trust domain are there now: for a readiness probe. Never rejects. */
+  haveKeys(): Promise<boolean>
   /** Lets go of what the trust sources hold. */
   close(): Promise<void>
 }
@@ -58,22 +60,29 @@ const LONGEST_REQUEST_SECONDS = 30
  * Makes an authenticator. Every option is checked now, so that nothing about a request can be the first
  * to find a mistake in the configuration.
  *
+ * @param onStoreEvent hears, at most once a minute, of requests that `onStoreFailure: 'allow'` let in
+ *   without a claim; without it the process emits a warning
  * @throws TypeError naming the option that is wrong or missing
  */
-export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
+export function createAuthenticator(
+  options: AuthenticatorOptions,
+  onStoreEvent: (event: StoreEvent) => void = warnOfStoreEvent,
+): Authenticator {
   const settings = readAuthenticatorOptions(options)
-  const sources = new Set([...settings.domains.values()].map(({ source }) => source))
+  const judgeStoreFailure = createStoreFailureJudge(settings.onStoreFailure, onStoreEvent)
+  const { domains, algorithms, witCacheSize } = settings
+  const trusted = createTrustedDomains(domains, algorithms, witCacheSize)
 
   async function authenticate(presented: PresentedTokens): Promise<Workload> {
     const { now, elapsed } = readClock()
     const { revision = 'wpt-01', path: target, accessToken, txnToken, header = () => [] } = presented
     refuseUnfit(presented, revision)
 
-    const parsed = parseWit(presented.wit, settings.algorithms)
-    const domain = domainOf(parsed)
-    const wit = trustWit(parsed, await bundleOf(domain), domain.rules, now)
+    const known = await trusted.trust(presented.wit, now)
+    const { wit } = known
     const context = { revision, target, accessToken, txnToken, header }
     const proof = verifyProof(presented.wpt, wit, context, settings, now)
+    trusted.remember(known)
     const workload = nameWorkload(wit, proof, revision)
     await refuseRevoked(workload)
 
@@ -91,7 +100,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
         caller: workload.id,
         revision,
         timeoutMs: settings.storeTimeoutMs,
-      })
+      }).catch(judgeStoreFailure)
     }
     return workload
   }
@@ -128,30 +137,6 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     }
   }
 
-  function domainOf({ subject }: UnverifiedWit): TrustedDomain {
-    const domain = settings.domains.get(subject.trustDomain)
-    if (domain !== undefined) return domain
-    throw new AuthenticationError('WIMSE_WIT_TRUST_DOMAIN', {
-      reason: 'the trust domain of sub is not configured',
-      expected: [...settings.domains.keys()].slice(0, 8),
-      received: subject.trustDomain,
-    })
-  }
-
-  async function bundleOf({ origin, source }: TrustedDomain): Promise<TrustBundle> {
-    try {
-      const bundle: unknown = await beforeDeadline(source.bundleFor(origin), LONGEST_REQUEST_SECONDS * 1000)
-      if (!isTrustBundle(bundle)) throw new TypeError('the source gave no bundle made by readTrustBundle')
-      return bundle
-    } catch (cause) {
-      throw new UnavailableError('WIMSE_TRUST_UNAVAILABLE', {
-        reason: 'the keys of the trust domain are not available',
-        received: origin,
-        cause,
-      })
-    }
-  }
-
   async function refuseRevoked(workload: Workload): Promise<void> {
     if (settings.isRevoked === null) return
     let revoked: unknown
@@ -169,12 +154,9 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   return {
     authenticate,
     revisions: settings.revisions,
-    ready: async () => {
-      await Promise.all([...sources].map(async (source) => source.ready?.()))
-    },
-    close: async () => {
-      await Promise.all([...sources].map(async (source) => source.close?.()))
-    },
+    ready: trusted.ready,
+    haveKeys: trusted.haveKeys,
+    close: trusted.close,
   }
 }
 

@@ -6,16 +6,22 @@ import { readFieldNames, readFunction, readNumber, readStrings, refuseUnknownOpt
 import { type AudienceMatcher, type AudienceOptions, createAudienceMatcher } from './proof/audience.js'
 import { memoryReplayStore } from './replay/memory-replay-store.js'
 import type { ReplayStore } from './replay/replay-store.js'
+import type { StoreFailurePolicy } from './replay/store-failure.js'
 import { REVISIONS, type Revision } from './revisions.js'
 import {
+  SOURCE_OPTIONS,
   createTrustBundleSource,
   type TrustBundleSource,
   type TrustBundleSourceOptions,
 } from './trust/sources.js'
+import type { TrustEvent } from './trust/trust-event.js'
+import type { TrustedDomain } from './trust/trusted-domains.js'
 import type { WitRules } from './trust/wit.js'
 
 /** How one trust domain is trusted: where its keys come from, and what its tokens have to keep to. */
 export interface TrustDomainOptions extends TrustBundleSourceOptions {
+  /** `'wit-svid'` holds tokens to the SPIFFE profile: `kid`, no `aud`, no EdDSA. Default `'wit'`. */
+  readonly profile?: 'wit' | 'wit-svid'
   /** Values of `iss` that may speak for the trust domain. Without it `iss` plays no part. */
   readonly issuer?: string | readonly string[]
   /** Algorithms of this domain's identity tokens. Default the authenticator's. */
@@ -30,6 +36,11 @@ export interface AuthenticatorOptions {
   readonly trustDomains: Readonly<Record<string, TrustDomainOptions>>
   /** Where used proofs are remembered; `false` accepts replays. Default {@link memoryReplayStore}. */
   readonly replay?: ReplayStore | false
+  /**
+   * `'allow'` lets requests in while the replay store cannot be reached, and replays with them. A store that
+   * is full refuses all the same. Default `'reject'`.
+   */
+  readonly onStoreFailure?: StoreFailurePolicy
   /** Milliseconds the replay store may take; later counts as unavailable. Default 250. */
   readonly storeTimeoutMs?: number
   /** Revisions of the proof accepted. Default `['wpt-01']`; both only while migrating. */
@@ -48,6 +59,10 @@ export interface AuthenticatorOptions {
   readonly otherTokens?: readonly string[]
   /** Asked on every request once all else is verified. Anything but `false`, also throwing, refuses. */
   readonly isRevoked?: (workload: Workload) => boolean | Promise<boolean>
+  /** Told when keys are refreshed, added or removed, and when that fails. Default nobody. */
+  readonly onTrustEvent?: (event: TrustEvent) => void
+  /** Identity tokens remembered, each some 6 KB, so that each is verified once. Default 10000. */
+  readonly witCacheSize?: number
   /** Epoch seconds. Default the system clock. Anything not finite admits nobody. */
   readonly now?: Clock
 }
@@ -57,6 +72,7 @@ export const AUTHENTICATOR_OPTIONS: readonly (keyof AuthenticatorOptions)[] = [
   'audience',
   'trustDomains',
   'replay',
+  'onStoreFailure',
   'storeTimeoutMs',
   'revisions',
   'clockTolerance',
@@ -66,22 +82,17 @@ export const AUTHENTICATOR_OPTIONS: readonly (keyof AuthenticatorOptions)[] = [
   'algorithms',
   'otherTokens',
   'isRevoked',
+  'onTrustEvent',
+  'witCacheSize',
   'now',
 ]
-
-/** A trust domain as configured. */
-export interface TrustedDomain {
-  /** Scheme and trust domain. */
-  readonly origin: string
-  readonly source: TrustBundleSource
-  readonly rules: WitRules
-}
 
 /** Options that have been checked. */
 export interface AuthenticatorSettings {
   readonly audience: AudienceMatcher
   readonly domains: ReadonlyMap<string, TrustedDomain>
   readonly replay: ReplayStore | false
+  readonly onStoreFailure: StoreFailurePolicy
   readonly storeTimeoutMs: number
   readonly revisions: readonly Revision[]
   readonly clockTolerance: number
@@ -90,6 +101,7 @@ export interface AuthenticatorSettings {
   readonly algorithms: ReadonlySet<string>
   readonly otherTokens: readonly string[]
   readonly isRevoked: ((workload: Workload) => boolean | Promise<boolean>) | null
+  readonly witCacheSize: number
   readonly clock: () => number | null
 }
 
@@ -107,11 +119,12 @@ export function readAuthenticatorOptions(options: AuthenticatorOptions): Authent
     audience: createAudienceMatcher(options.audience),
     domains: readTrustDomains(options.trustDomains, {
       algorithms,
-      confirmationAlgorithms: algorithms,
       clockTolerance,
       maxTokenLifetime,
+      onTrustEvent: readFunction('onTrustEvent', options.onTrustEvent, () => undefined),
     }),
     replay: readReplayStore(options.replay),
+    onStoreFailure: readStoreFailurePolicy(options.onStoreFailure),
     storeTimeoutMs: readNumber('storeTimeoutMs', options.storeTimeoutMs, {
       default: 250,
       min: 1,
@@ -132,13 +145,24 @@ export function readAuthenticatorOptions(options: AuthenticatorOptions): Authent
     algorithms,
     otherTokens: readFieldNames('otherTokens', options.otherTokens),
     isRevoked: readFunction('isRevoked', options.isRevoked, null),
+    witCacheSize: readNumber('witCacheSize', options.witCacheSize, {
+      default: 10_000,
+      min: 1,
+      max: 10_000_000,
+      integer: true,
+    }),
     clock: steadyClock(readFunction('now', options.now, systemClock)),
   }
 }
 
+/** What trust domains have in common unless they say otherwise. */
+interface TrustDefaults extends Pick<WitRules, 'algorithms' | 'clockTolerance' | 'maxTokenLifetime'> {
+  readonly onTrustEvent: (event: TrustEvent) => void
+}
+
 function readTrustDomains(
   trustDomains: unknown,
-  defaults: Omit<WitRules, 'issuers'>,
+  defaults: TrustDefaults,
 ): ReadonlyMap<string, TrustedDomain> {
   if (typeof trustDomains !== 'object' || trustDomains === null || Array.isArray(trustDomains)) {
     throw new TypeError('option trustDomains is required: { "wimse://example.com": { jwks } }')
@@ -151,17 +175,24 @@ function readTrustDomains(
 function readTrustDomain(
   origin: string,
   options: TrustDomainOptions,
-  defaults: Omit<WitRules, 'issuers'>,
+  defaults: TrustDefaults,
 ): TrustedDomain {
   const name = `trustDomains["${origin}"]`
   if (!isTrustDomain(origin)) {
     throw new TypeError(`option ${name} is not scheme and trust domain, such as wimse://example.com`)
   }
-  refuseUnknownOptions(`option ${name}`, options, ['jwks', 'source', 'issuer', 'algorithms'])
-  const { issuer, algorithms, ...from } = options
+  refuseUnknownOptions(`option ${name}`, options, [...SOURCE_OPTIONS, 'issuer', 'algorithms', 'profile'])
+  const { issuer, algorithms, profile = 'wit', ...from } = options
+  if (profile !== 'wit' && profile !== 'wit-svid')
+    throw new TypeError(`option ${name}.profile must be wit or wit-svid`)
+  if (profile === 'wit-svid' && !origin.startsWith('spiffe://')) {
+    throw new TypeError(`option ${name}.profile is wit-svid, which is for spiffe:// alone`)
+  }
   let source: TrustBundleSource
   try {
-    source = createTrustBundleSource(from)
+    source = createTrustBundleSource(from, {
+      onEvent: (event) => defaults.onTrustEvent({ ...event, trustDomain: origin }),
+    })
   } catch (cause) {
     throw new TypeError(`option ${name}: ${(cause as Error).message}`, { cause })
   }
@@ -170,13 +201,22 @@ function readTrustDomain(
       ? null
       : new Set(readStrings(`${name}.issuer`, typeof issuer === 'string' ? [issuer] : issuer))
   if (issuers?.size === 0) throw new TypeError(`option ${name}.issuer must not be empty`)
+  const accepted = readAlgorithms(`${name}.algorithms`, algorithms, [...defaults.algorithms])
+  const within = (names: ReadonlySet<string>): ReadonlySet<string> =>
+    profile === 'wit' ? names : new Set([...names].filter((algorithm) => SVID_ALGORITHMS.test(algorithm)))
+  const { clockTolerance, maxTokenLifetime } = defaults
   const rules: WitRules = {
-    ...defaults,
+    clockTolerance,
+    maxTokenLifetime,
+    profile,
     issuers,
-    algorithms: readAlgorithms(`${name}.algorithms`, algorithms, [...defaults.algorithms]),
+    algorithms: within(accepted),
+    confirmationAlgorithms: within(defaults.algorithms),
   }
   return { origin, source, rules }
 }
+
+const SVID_ALGORITHMS = /^(?:RS|PS|ES)(?:256|384|512)$/
 
 function readAlgorithms(name: string, value: unknown, fallback: readonly string[]): ReadonlySet<string> {
   const names = readStrings(name, value === undefined ? fallback : value)
@@ -192,6 +232,12 @@ function readReplayStore(replay: unknown): ReplayStore | false {
   if (replay === false) return false
   if (typeof (replay as ReplayStore | null)?.claim === 'function') return replay as ReplayStore
   throw new TypeError('option replay must be a replay store or false')
+}
+
+function readStoreFailurePolicy(value: unknown): StoreFailurePolicy {
+  if (value === undefined) return 'reject'
+  if (value === 'reject' || value === 'allow') return value
+  throw new TypeError("option onStoreFailure must be 'reject' or 'allow'")
 }
 
 function readRevisions(value: unknown): readonly Revision[] {

@@ -8,6 +8,7 @@
  */
 export { type Authorization, readAuthorization } from './proof/authorization.js'
 export { admit, type AdmissionPolicy } from './access/admit.js'
+export type { CallerMemory } from './access/caller-memory.js'
 export {
   type AllowPredicate,
   type AllowRule,
@@ -53,6 +54,7 @@ export { memoryReplayStore, type MemoryReplayStoreOptions } from './replay/memor
 export { redactPaths } from './redact-paths.js'
 export { isSecureUrl } from './secure-url.js'
 export type { ReplayAnswer, ReplayStore } from './replay/replay-store.js'
+export type { StoreEvent, StoreFailurePolicy } from './replay/store-failure.js'
 export { challengesFor, REVISIONS, type Revision } from './revisions.js'
 export { type Credential, importCredential } from './signing/credential.js'
 export { issueWit, type IssueWitOptions } from './signing/issue-wit.js'
@@ -62,9 +64,18 @@ export {
   type SignRequestOptions,
 } from './signing/sign-request.js'
 export { DEFAULT_PROOF_LIFETIME, signWpt, type WptOptions } from './signing/sign-wpt.js'
+export type {
+  Confirmation,
+  ConfirmationMethod,
+  PossessionAlgorithm,
+} from './trust/confirmed-key.js'
+export type { ConfirmationOptions, KeyDirectory } from './trust/confirmation-options.js'
+export { type ConfirmedMessage, verifyPossession } from './trust/possession.js'
+export { resolveConfirmation } from './trust/resolve-confirmation.js'
 export {
   createTrustBundleSource,
   type TrustBundleSource,
   type TrustBundleSourceOptions,
 } from './trust/sources.js'
 export { readTrustBundle, type TrustBundle, type TrustKey } from './trust/trust-bundle.js'
+export type { TrustEvent } from './trust/trust-event.js'

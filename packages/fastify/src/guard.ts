@@ -6,10 +6,13 @@ import {
   type AuthenticatorOptions,
   createAuthenticator,
   memoryReplayStore,
+  readNumber,
   refuseUnknownOptions,
   type ReplayStore,
 } from 'wimse'
 import type { DenyOptions } from './deny.js'
+import { logStoreEvents, warnOfSeparateStores } from './store-log.js'
+import { logTrustEvents } from './trust-log.js'
 import { type RoutePolicy, readScopePolicy, type WimseAllowRule, type WimseMode } from './route-config.js'
 
 /** Options of the plugin: those of `createAuthenticator`, and how routes and refusals are treated. */
@@ -24,6 +27,8 @@ export interface WimseOptions extends AuthenticatorOptions {
   readonly problemTypeBase?: string
   /** `'reply'` answers in the hook, `'throw'` hands the error to the application. Default `'reply'`. */
   readonly onDenied?: 'reply' | 'throw'
+  /** Processes this service runs in. Above 1 a replay store in memory is warned of. Default 1. */
+  readonly replicas?: number
 }
 
 /** One registration: it governs the routes of its scope, unless a nested registration does. */
@@ -41,6 +46,7 @@ const PLUGIN_OPTIONS: readonly (keyof WimseOptions)[] = [
   'stripTokens',
   'problemTypeBase',
   'onDenied',
+  'replicas',
 ]
 
 /** Checks the options of a registration. @throws TypeError naming the one that is wrong or missing */
@@ -52,6 +58,7 @@ export function createGuard(app: FastifyInstance, options: WimseOptions): Guard 
     stripTokens: strip = true,
     problemTypeBase = 'urn:wimse:problem:',
     onDenied = 'reply',
+    replicas,
     ...forCore
   } = options
   if (typeof strip !== 'boolean') throw new TypeError('option stripTokens must be a boolean')
@@ -63,7 +70,13 @@ export function createGuard(app: FastifyInstance, options: WimseOptions): Guard 
   }
   const scope = readScopePolicy(mode, allow)
   const replay = forCore.replay === undefined ? sharedReplayStore(app) : forCore.replay
-  const authenticator = createAuthenticator({ ...forCore, replay })
+  if (forCore.onTrustEvent !== undefined && typeof forCore.onTrustEvent !== 'function') {
+    throw new TypeError('option onTrustEvent must be a function')
+  }
+  const onTrustEvent = logTrustEvents(app.log, forCore.onTrustEvent)
+  const processes = readNumber('replicas', replicas, { default: 1, min: 1, integer: true })
+  const authenticator = createAuthenticator({ ...forCore, replay, onTrustEvent }, logStoreEvents(app.log))
+  warnOfSeparateStores(app.log, replay, processes)
   return { authenticator, scope, strip, deny: { problemTypeBase, onDenied } }
 }
 

@@ -2,7 +2,18 @@ import { ALGORITHMS, type SignatureAlgorithm } from './algorithms.js'
 import { decodeBase64url } from './base64url.js'
 import { type JsonObject, parseJsonObject } from './strict-json.js'
 
-/** A compact JWS taken apart. Its shape is right; nothing in it is to be believed yet. */
+/** The parts of a compact JWS, whatever its payload is. Nobody has looked yet whether they mean anything. */
+export interface JwsParts {
+  readonly header: JsonObject
+  /** Key id of the header; attacker input, only ever compared with ids we hold. */
+  readonly kid: string | undefined
+  readonly payload: Uint8Array
+  /** What the signature is over: ASCII. */
+  readonly signingInput: string
+  readonly signature: Uint8Array
+}
+
+/** A compact JWS with claims, taken apart. Its shape is right; nothing in it is to be believed yet. */
 export interface UnverifiedJws {
   readonly algorithm: SignatureAlgorithm
   /** Key id of the header; attacker input, only ever compared with ids we hold. */
@@ -48,20 +59,10 @@ export interface ExpectedJws {
  * @see {@link https://www.rfc-editor.org/rfc/rfc7515#section-5.2}
  */
 export function parseCompactJws(token: string, expected: ExpectedJws): UnverifiedJws {
-  const firstDot = token.indexOf('.')
-  const lastDot = token.lastIndexOf('.')
-  if (firstDot <= 0 || lastDot <= firstDot + 1 || token.indexOf('.', firstDot + 1) !== lastDot) {
-    throw new JwsRefused('MALFORMED', 'not three parts joined by dots')
-  }
-  const header = readPart(token.slice(0, firstDot), 'header')
-  const claims = readPart(token.slice(firstDot + 1, lastDot), 'payload')
-  const signature = decodeBase64url(token.slice(lastDot + 1))
-  if (signature === null) throw new JwsRefused('MALFORMED', 'the signature is not canonical base64url')
-
-  const { kid } = header
-  if (kid !== undefined && typeof kid !== 'string') throw new JwsRefused('MALFORMED', 'kid is not a string')
-  // We understand no extension, so whatever is critical is unknown.
-  if ('crit' in header) throw new JwsRefused('CRITICAL', 'the header has critical parameters')
+  const { header, kid, payload, signingInput, signature } = splitCompactJws(token)
+  const claims = parseJsonObject(payload)
+  if (claims === null) throw new JwsRefused('MALFORMED', 'the payload is not one strict JSON object')
+  refuseCritical(header)
   if (!conveysMediaType(header['typ'], expected.typ)) {
     throw new JwsRefused('TYPE', `typ does not convey ${expected.typ}`, header['typ'])
   }
@@ -70,15 +71,41 @@ export function parseCompactJws(token: string, expected: ExpectedJws): Unverifie
   if (algorithm === undefined) {
     throw new JwsRefused('ALGORITHM', 'alg is not one of the accepted algorithms', alg)
   }
-  return { algorithm, kid, claims, signingInput: token.slice(0, lastDot), signature }
+  return { algorithm, kid, claims, signingInput, signature }
 }
 
-function readPart(part: string, name: string): JsonObject {
+/**
+ * Splits a compact JWS with any payload: exactly three parts in canonical base64url, a header in strict
+ * JSON. An empty payload is refused, because a detached one looks the same.
+ *
+ * This does NOT verify the signature, nor look at the header beyond `kid`; {@link refuseCritical} is next.
+ *
+ * @throws JwsRefused `MALFORMED`
+ */
+export function splitCompactJws(token: string): JwsParts {
+  const firstDot = token.indexOf('.')
+  const lastDot = token.lastIndexOf('.')
+  if (firstDot <= 0 || lastDot <= firstDot + 1 || token.indexOf('.', firstDot + 1) !== lastDot) {
+    throw new JwsRefused('MALFORMED', 'not three parts joined by dots')
+  }
+  const header = parseJsonObject(decodePart(token.slice(0, firstDot), 'header'))
+  if (header === null) throw new JwsRefused('MALFORMED', 'the header is not one strict JSON object')
+  const payload = decodePart(token.slice(firstDot + 1, lastDot), 'payload')
+  const signature = decodePart(token.slice(lastDot + 1), 'signature')
+  const { kid } = header
+  if (kid !== undefined && typeof kid !== 'string') throw new JwsRefused('MALFORMED', 'kid is not a string')
+  return { header, kid, payload, signingInput: token.slice(0, lastDot), signature }
+}
+
+/** Refuses a header with critical parameters: we understand no extension, so each of them is unknown. */
+export function refuseCritical(header: JsonObject): void {
+  if ('crit' in header) throw new JwsRefused('CRITICAL', 'the header has critical parameters')
+}
+
+function decodePart(part: string, name: string): Uint8Array {
   const bytes = decodeBase64url(part)
   if (bytes === null) throw new JwsRefused('MALFORMED', `the ${name} is not canonical base64url`)
-  const value = parseJsonObject(bytes)
-  if (value === null) throw new JwsRefused('MALFORMED', `the ${name} is not one strict JSON object`)
-  return value
+  return bytes
 }
 
 /** Media types ignore case, and `application/` is implied where a value has no slash (RFC 7515 4.1.9). */

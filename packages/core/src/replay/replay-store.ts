@@ -9,6 +9,8 @@ export type ReplayAnswer = 'first' | 'seen' | 'full'
 
 /** Remembers proofs that have been used. Shared by all processes that one proof could reach. */
 export interface ReplayStore {
+  /** `'process'` says that other processes do not see the entries, so that a service of several is warned. */
+  readonly scope?: 'process'
   /**
    * Claims a proof for `forSeconds`; one atomic step.
    *
