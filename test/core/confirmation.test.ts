@@ -257,7 +257,7 @@ describe('resolveConfirmation()', () => {
       ['the same kid in both', { sub: 'a', cnf: { jwk: { ...jwk, kid: 'k' }, kid: 'k' } }, 'accepted'],
       ['another kid in the jwk', { sub: 'a', cnf: { jwk: { ...jwk, kid: 'k' }, kid: 'l' } }, /not the id/],
       ['a kid that is a number', { sub: 'a', cnf: { jwk, kid: 1 } }, /cnf\.kid/],
-      ['an empty kid', { sub: 'a', cnf: { kid: '' } }, /cnf\.kid/],
+      ['an empty kid', { sub: 'a', cnf: { kid: '' } }, /cnf\.kid is not/],
       ['jwk and jwe', { sub: 'a', cnf: { jwk, jwe: 'x' } }, /more than one/],
       ['jwk and jku', { sub: 'a', cnf: { jwk, jku: 'https://a.example' } }, /more than one/],
       ['jwe and jku', { sub: 'a', cnf: { jwe: 'x', jku: 'https://a.example' } }, /more than one/],
@@ -272,6 +272,7 @@ describe('resolveConfirmation()', () => {
       ['the algorithm of another curve', { sub: 'a', cnf: { jwk: { ...jwk, alg: 'ES384' } } }, /alg/],
       ['a jwe that is a number', { sub: 'a', cnf: { jwe: 1 } }, /not a string/],
       ['a jku that is a list', { sub: 'a', cnf: { jku: ['https://a.example'] } }, /not an https URL/],
+      ['a jku over http', { sub: 'a', cnf: { jku: 'http://keys.example/a' } }, /not an https URL/],
       ['a jku that is relative', { sub: 'a', cnf: { jku: '/keys.json' } }, /not an https URL/],
     ]
     for (const [what, claims, outcome] of rows) {
@@ -554,6 +555,9 @@ describe('resolveConfirmation()', () => {
         }
         const tag = Buffer.from(parts[4]!, 'base64url').subarray(0, 4).toString('base64url')
         expect(await resolve(parts.with(4, tag).join('.'), ours.privateKey)).toBe(REFUSED)
+        // The last character of 16 bytes has four bits that say nothing.
+        const respelt = jwe.replace(/.$/, (last) => ({ A: 'B', Q: 'R', g: 'h', w: 'x' })[last]!)
+        expect(await resolve(respelt, ours.privateKey)).toBe(REFUSED)
         for (const odd of [
           '',
           '....',
@@ -564,6 +568,15 @@ describe('resolveConfirmation()', () => {
           expect(await resolve(odd, ours.privateKey)).toBe(REFUSED)
         }
       }
+    })
+
+    it('and says which algorithm it should have been', async () => {
+      const wordsFor = async (header: typeof RSA): Promise<string> => {
+        const cnf = { jwe: await encrypt(secretKey(), header) }
+        return diagnosticsOf(() => resolveConfirmation({ sub: 'a', cnf }, everyOption()))
+      }
+      expect(await wordsFor({ ...RSA, alg: 'RSA-OAEP' })).toMatch(/alg is not RSA-OAEP-256/)
+      expect(await wordsFor({ ...RSA, enc: 'A128GCM' })).toMatch(/enc is not A256GCM/)
     })
 
     it('in the same words whatever fails', async () => {
