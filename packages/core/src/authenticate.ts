@@ -39,6 +39,12 @@ export interface Authenticator {
    * @throws UnavailableError when that cannot be told right now
    */
   authenticate(presented: PresentedTokens): Promise<Workload>
+  /** Epoch seconds, by the clock that tokens are checked by. @throws UnavailableError when it gives no time */
+  now(): number
+  /** Seconds clocks may differ. */
+  readonly clockTolerance: number
+  /** Milliseconds that stores may take. */
+  readonly storeTimeoutMs: number
   /** Revisions of the proof accepted, in the order configured. */
   readonly revisions: readonly Revision[]
   /**
@@ -106,12 +112,15 @@ export function createAuthenticator(
   }
 
   function readClock(): { now: number; elapsed: () => number } {
-    const now = settings.clock()
-    if (now === null) {
-      throw new UnavailableError('WIMSE_TRUST_UNAVAILABLE', { reason: 'the clock gives no time' })
-    }
+    const now = readTime()
     const start = performance.now()
     return { now, elapsed: () => (performance.now() - start) / 1000 }
+  }
+
+  function readTime(): number {
+    const now = settings.clock()
+    if (now !== null) return now
+    throw new UnavailableError('WIMSE_TRUST_UNAVAILABLE', { reason: 'the clock gives no time' })
   }
 
   function refuseUnfit({ wit, wpt, path }: PresentedTokens, revision: Revision): void {
@@ -153,6 +162,9 @@ export function createAuthenticator(
 
   return {
     authenticate,
+    now: readTime,
+    clockTolerance: settings.clockTolerance,
+    storeTimeoutMs: settings.storeTimeoutMs,
     revisions: settings.revisions,
     ready: trusted.ready,
     haveKeys: trusted.haveKeys,

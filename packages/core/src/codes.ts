@@ -38,12 +38,17 @@ export type AuthenticationErrorCode =
   | 'WIMSE_WPT_OTHER_TOKEN_HASH'
   | 'WIMSE_WPT_SIGNATURE'
   | 'WIMSE_WPT_REPLAYED'
+  | 'WIMSE_BEARER_MISSING'
+  | 'WIMSE_BEARER_INVALID'
+  | 'WIMSE_BEARER_REFUSED'
+  | 'WIMSE_BEARER_SUNSET'
 
 /** Codes of {@link UnavailableError}. */
 export type UnavailableErrorCode =
   | 'WIMSE_REPLAY_STORE_UNAVAILABLE'
   | 'WIMSE_REPLAY_STORE_FULL'
   | 'WIMSE_TRUST_UNAVAILABLE'
+  | 'WIMSE_CALLER_MEMORY_UNAVAILABLE'
 
 /** Codes of {@link AuthorizationError}. */
 export type AuthorizationErrorCode = 'WIMSE_WORKLOAD_FORBIDDEN'
@@ -121,6 +126,11 @@ export const REFUSALS: Readonly<Record<AuthenticationErrorCode, Refusal>> = {
   WIMSE_WPT_SIGNATURE: refusal('proof', 400, 'The signature of the workload proof token is not valid.'),
 
   WIMSE_WPT_REPLAYED: refusal('replay', 400, 'The workload proof token has been used before.'),
+
+  WIMSE_BEARER_MISSING: refusal('bearer', 401, 'The request carries no credential.'),
+  WIMSE_BEARER_INVALID: refusal('bearer', 401, 'The bearer token is not accepted.'),
+  WIMSE_BEARER_REFUSED: refusal('bearer', 403, 'The workload has to show its identity token by now.'),
+  WIMSE_BEARER_SUNSET: refusal('bearer', 403, 'Bearer tokens are not taken here any more.'),
 }
 
 /** What stands in the way when nothing is wrong with the request: 503, and worth another try. */
@@ -128,6 +138,11 @@ export const OUTAGES: Readonly<Record<UnavailableErrorCode, Refusal>> = {
   WIMSE_REPLAY_STORE_UNAVAILABLE: refusal('replay', 503, 'Replays cannot be ruled out right now.'),
   WIMSE_REPLAY_STORE_FULL: refusal('replay', 503, 'There is no room to remember another proof right now.'),
   WIMSE_TRUST_UNAVAILABLE: refusal('trust', 503, 'The keys of the trust domain are not available right now.'),
+  WIMSE_CALLER_MEMORY_UNAVAILABLE: refusal(
+    'bearer',
+    503,
+    'Nobody can tell right now whether the workload may still use a bearer token.',
+  ),
 }
 
 /** The caller proved who it is, and may not. */

@@ -51,9 +51,9 @@ abstract class CodedError<Code extends string> extends Error {
  */
 export class AuthenticationError extends CodedError<AuthenticationErrorCode> {
   override readonly name = 'AuthenticationError'
-  /** HTTP status: 400, 401 when `challenges` is not empty, 403 for a revoked identity. */
+  /** HTTP status: 400, or 401 where a challenge asks for another credential, or 403. */
   readonly statusCode: number
-  /** Values for `WWW-Authenticate`; empty where the specification advises against a 401. */
+  /** Values for `WWW-Authenticate`; none where the specification advises against a 401. */
   readonly challenges: readonly string[]
 
   constructor(
@@ -63,7 +63,7 @@ export class AuthenticationError extends CodedError<AuthenticationErrorCode> {
     const { stage, status, title } = REFUSALS[code]
     super(code, stage, title, findings)
     this.challenges = findings.challenges ?? []
-    this.statusCode = this.challenges.length > 0 ? 401 : status
+    this.statusCode = status === 400 && this.challenges.length > 0 ? 401 : status
   }
 }
 

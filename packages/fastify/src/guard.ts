@@ -4,12 +4,18 @@ import {
   AUTHENTICATOR_OPTIONS,
   type Authenticator,
   type AuthenticatorOptions,
+  type BearerOptions,
+  type BearerVerifier,
   createAuthenticator,
+  createBearerVerifier,
   memoryReplayStore,
   readNumber,
+  readTransitionOptions,
   refuseUnknownOptions,
   type ReplayStore,
+  type TransitionOptions,
 } from 'wimse'
+import { type AdoptionWatch, createAdoptionWatch } from './adoption.js'
 import type { DenyOptions } from './deny.js'
 import { logStoreEvents, warnOfSeparateStores } from './store-log.js'
 import { logTrustEvents } from './trust-log.js'
@@ -27,6 +33,12 @@ export interface WimseOptions extends AuthenticatorOptions {
   readonly problemTypeBase?: string
   /** `'reply'` answers in the hook, `'throw'` hands the error to the application. Default `'reply'`. */
   readonly onDenied?: 'reply' | 'throw'
+  /** How bearer tokens are read; required once a route is in mode `'transition'` or `'bearer'`. Default none. */
+  readonly bearer?: BearerOptions | readonly BearerOptions[]
+  /** How callers move from bearer tokens to WITs. */
+  readonly transition?: TransitionOptions
+  /** Seconds without a bearer token after which a route is ready, see `app.wimse.adoption()`. Default 86400. */
+  readonly adoptionWindow?: number
   /** Processes this service runs in. Above 1 a replay store in memory is warned of. Default 1. */
   readonly replicas?: number
 }
@@ -38,6 +50,9 @@ export interface Guard {
   readonly scope: RoutePolicy
   readonly strip: boolean
   readonly deny: DenyOptions
+  /** Null where no bearer tokens are taken. */
+  readonly bearer: BearerVerifier | null
+  readonly adoption: AdoptionWatch
 }
 
 const PLUGIN_OPTIONS: readonly (keyof WimseOptions)[] = [
@@ -46,6 +61,9 @@ const PLUGIN_OPTIONS: readonly (keyof WimseOptions)[] = [
   'stripTokens',
   'problemTypeBase',
   'onDenied',
+  'bearer',
+  'transition',
+  'adoptionWindow',
   'replicas',
 ]
 
@@ -58,6 +76,9 @@ export function createGuard(app: FastifyInstance, options: WimseOptions): Guard 
     stripTokens: strip = true,
     problemTypeBase = 'urn:wimse:problem:',
     onDenied = 'reply',
+    bearer,
+    transition,
+    adoptionWindow,
     replicas,
     ...forCore
   } = options
@@ -68,7 +89,9 @@ export function createGuard(app: FastifyInstance, options: WimseOptions): Guard 
   if (onDenied !== 'reply' && onDenied !== 'throw') {
     throw new TypeError("option onDenied must be 'reply' or 'throw'")
   }
-  const scope = readScopePolicy(mode, allow)
+  if (transition !== undefined && bearer === undefined) throw new TypeError('option transition needs the option bearer')
+  const moves = bearer === undefined ? null : readTransitionOptions(transition)
+  const scope = readScopePolicy(mode, allow, moves)
   const replay = forCore.replay === undefined ? sharedReplayStore(app) : forCore.replay
   if (forCore.onTrustEvent !== undefined && typeof forCore.onTrustEvent !== 'function') {
     throw new TypeError('option onTrustEvent must be a function')
@@ -77,7 +100,30 @@ export function createGuard(app: FastifyInstance, options: WimseOptions): Guard 
   const processes = readNumber('replicas', replicas, { default: 1, min: 1, integer: true })
   const authenticator = createAuthenticator({ ...forCore, replay, onTrustEvent }, logStoreEvents(app.log))
   warnOfSeparateStores(app.log, replay, processes)
-  return { authenticator, scope, strip, deny: { problemTypeBase, onDenied } }
+  return {
+    authenticator,
+    scope,
+    strip,
+    deny: { problemTypeBase, onDenied },
+    bearer:
+      bearer === undefined
+        ? null
+        : createBearerVerifier(bearer, {
+            trustDomains: Object.keys(forCore.trustDomains),
+            clockTolerance: authenticator.clockTolerance,
+            onEvent: (event) => onTrustEvent({ ...event, trustDomain: 'bearer' }),
+          }),
+    adoption: createAdoptionWatch(startOf(authenticator), readNumber('adoptionWindow', adoptionWindow, { default: 86_400, min: 1 })),
+  }
+}
+
+/** Since when there is something to watch: never, while the clock gives no time. */
+function startOf(authenticator: Authenticator): number {
+  try {
+    return authenticator.now()
+  } catch {
+    return Number.POSITIVE_INFINITY
+  }
 }
 
 const replayStores = new WeakMap<Server, ReplayStore>()

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import type { Workload } from 'wimse'
+import { parseWorkloadIdentifier, type Workload } from 'wimse'
+import type { Adoption } from './adoption.js'
 import { existingScopes } from './encapsulation.js'
 import { createGuard, type Guard, guardOf, setGuard, type WimseOptions } from './guard.js'
 import { admitOrDeny, admitOrRaise, askedOf, decorateRequests } from './request-state.js'
@@ -11,6 +12,10 @@ import { attachPolicy } from './route-policy.js'
 export interface WimseControl {
   /** True while the keys of every trust domain are there. For a readiness probe; never rejects. */
   ready(): Promise<boolean>
+  /** Who uses which credential on which route, since this process started: for the way to `'required'`. */
+  adoption(): Adoption
+  /** Forgets that a caller has shown a WIT, so that its bearer tokens are taken again: the way back. */
+  forget(caller: string): Promise<void>
 }
 
 declare module 'fastify' {
@@ -51,11 +56,14 @@ const register: FastifyPluginAsync<WimseOptions> = async (app, options) => {
       app.log.warn({ unprotectedRoutes: unprotected }, 'routes without workload authentication')
     }
     // Not a reason to stay down: requests are answered with 503 until the keys are there.
-    await guard.authenticator.ready().catch((err: unknown) => {
+    await Promise.all([guard.authenticator.ready(), guard.bearer?.ready()]).catch((err: unknown) => {
       app.log.error({ err }, 'fastify-wimse: the keys of a trust domain are not there yet')
     })
   })
-  app.addHook('onClose', async () => guard.authenticator.close())
+  app.addHook('onClose', async () => {
+    await guard.authenticator.close()
+    await guard.bearer?.close()
+  })
   logDangerousOptions(app, options)
 }
 
@@ -106,9 +114,14 @@ export function workloadOf(request: FastifyRequest): Workload {
   throw new Error('this route is not protected by fastify-wimse, so no workload is known')
 }
 
-function createControl({ authenticator }: Guard): WimseControl {
+function createControl({ authenticator, adoption, scope }: Guard): WimseControl {
   return {
     ready: async () => authenticator.haveKeys(),
+    adoption: () => adoption.report(authenticator.now()),
+    forget: async (caller) => {
+      const { id } = parseWorkloadIdentifier(caller)
+      await scope.transition?.memory?.forget(id)
+    },
   }
 }
 

@@ -1,39 +1,107 @@
 import type { FastifyRequest } from 'fastify'
 import {
+  type Authorization,
   AuthenticationError,
   type AuthenticationErrorCode,
   challengesFor,
+  type PresentedCredential,
   type PresentedTokens,
   readAuthorization,
+  REALM,
   type Revision,
 } from 'wimse'
+import type { WimseMode } from './route-config.js'
+
+/** What a request carries to show who sent it. */
+export interface Presented {
+  /** What decides. */
+  readonly credential: PresentedCredential
+  /** A WIT and a proof that came along where a bearer token decides; what is wrong with them decides nothing. */
+  readonly dryRun: (() => PresentedTokens) | null
+}
 
 /** Header fields as they came, counted before anyone looks into them. */
 type Fields = (name: string) => readonly string[]
 
 /**
- * Reads which tokens a request carries, exactly one of each.
+ * Chooses the credential of a request by which header fields came, before anyone is authenticated: where
+ * there is any sign of a WIT or a proof it is that, and a bearer token beside it does not matter.
  *
  * This does NOT look into any token. It counts in `rawHeaders`, because `headers` joins some repeated
  * fields with ', ' and keeps only the first of others.
  *
  * @throws AuthenticationError `WIMSE_WIT_MISSING`, `_REPEATED`, `WIMSE_WPT_MISSING`, `_REPEATED`,
- *   `WIMSE_TARGET_INVALID`; `WIMSE_WPT_ACCESS_TOKEN_HASH`, `WIMSE_WPT_TXN_TOKEN_HASH` for a token that is
- *   there twice
+ *   `WIMSE_TARGET_INVALID`, `WIMSE_BEARER_MISSING`; `WIMSE_WPT_ACCESS_TOKEN_HASH`,
+ *   `WIMSE_WPT_TXN_TOKEN_HASH`, `WIMSE_BEARER_INVALID` for a token that is there twice
  */
-export function readPresentedTokens(request: FastifyRequest, accepted: readonly Revision[]): PresentedTokens {
-  const { rawHeaders } = request.raw
+export function readPresented(
+  request: FastifyRequest,
+  mode: Exclude<WimseMode, 'off'>,
+  accepted: readonly Revision[],
+): Presented {
   refuseHiddenFields(request)
-  const fields = readFields(rawHeaders)
+  const fields = readFields(request.raw.rawHeaders)
   if (fields('host').length > 1) {
     throw new AuthenticationError('WIMSE_TARGET_INVALID', {
       reason: 'the request has more than one Host field',
     })
   }
-  const carriage = readCarriage(fields, accepted)
+  const tokens = (): PresentedTokens => readTokens(request, fields, accepted)
+  const hasSign = showsWorkload(fields)
+  if (mode === 'required' || (mode === 'transition' && hasSign)) {
+    return { credential: { via: 'wit', tokens: tokens() }, dryRun: null }
+  }
+  const token = readBearerToken(fields, mode, accepted)
+  return { credential: { via: 'bearer', token }, dryRun: hasSign ? tokens : null }
+}
+
+/** Takes the tokens off a request whose sender is known, so that nothing downstream can pass them on. */
+export function stripTokens(request: FastifyRequest, revision: Revision | null): void {
+  const names = [
+    'workload-identity-token',
+    revision === 'wpt-02' ? 'authorization' : 'workload-proof-token',
+  ]
+  const { headers, headersDistinct, rawHeaders } = request.raw
+  for (const name of names) {
+    delete headers[name]
+    // Undefined on HTTP/2 and under inject().
+    delete (headersDistinct as typeof headersDistinct | undefined)?.[name]
+  }
+  for (let i = rawHeaders.length - 2; i >= 0; i -= 2) {
+    if (names.includes(rawHeaders[i]!.toLowerCase())) rawHeaders.splice(i, 2)
+  }
+}
+
+/** Any field of a WIT or a proof counts, also an empty one, and in whatever revision. */
+function showsWorkload(fields: Fields): boolean {
+  return (
+    fields('workload-identity-token').length > 0 ||
+    fields('workload-proof-token').length > 0 ||
+    fields('authorization').some((value) => readAuthorization(value).scheme === 'wpt')
+  )
+}
+
+function readBearerToken(fields: Fields, mode: WimseMode, accepted: readonly Revision[]): string {
+  const [authorization, ...further] = fields('authorization')
+  if (further.length > 0 || (authorization !== undefined && !isPrintable(authorization))) {
+    throw new AuthenticationError('WIMSE_BEARER_INVALID', {
+      reason: 'the request has more than one Authorization field, or one that is not printable ASCII',
+      challenges: [`Bearer realm="${REALM}", error="invalid_token"`],
+    })
+  }
+  const { scheme, credentials } = readAuthorization(authorization ?? '')
+  if (scheme === 'bearer') return credentials
+  const proof = mode === 'transition' ? accepted.flatMap((one) => challengesFor('WIMSE_WPT_MISSING', one)) : []
+  throw new AuthenticationError('WIMSE_BEARER_MISSING', {
+    reason: 'the request has no bearer token',
+    challenges: [...proof, `Bearer realm="${REALM}"`],
+  })
+}
+
+function readTokens(request: FastifyRequest, fields: Fields, accepted: readonly Revision[]): PresentedTokens {
+  const { wpt, revision, accessToken } = readCarriage(fields, accepted)
   const [wit, ...furtherWits] = fields('workload-identity-token')
   if (furtherWits.length > 0) throw refuse('WIMSE_WIT_REPEATED', 'the request has more than one WIT')
-  const { wpt, revision } = carriage
   if (wit === undefined && (wpt !== undefined || accepted.includes('wpt-01'))) {
     throw refuse('WIMSE_WIT_MISSING', 'the request has no Workload-Identity-Token field')
   }
@@ -44,29 +112,7 @@ export function readPresentedTokens(request: FastifyRequest, accepted: readonly 
   if (furtherTxnTokens.length > 0) {
     throw refuse('WIMSE_WPT_TXN_TOKEN_HASH', 'the request has more than one Txn-Token field', revision)
   }
-  return {
-    wit,
-    wpt,
-    revision,
-    path: request.originalUrl,
-    accessToken: carriage.accessToken,
-    txnToken,
-    header: fields,
-  }
-}
-
-/** Takes the tokens off a request whose sender is known, so that nothing downstream can pass them on. */
-export function stripTokens(request: FastifyRequest, revision: Revision | null): void {
-  const names = ['workload-identity-token', revision === 'wpt-02' ? 'authorization' : 'workload-proof-token']
-  const { headers, headersDistinct, rawHeaders } = request.raw
-  for (const name of names) {
-    delete headers[name]
-    // Undefined on HTTP/2 and under inject().
-    delete (headersDistinct as typeof headersDistinct | undefined)?.[name]
-  }
-  for (let i = rawHeaders.length - 2; i >= 0; i -= 2) {
-    if (names.includes(rawHeaders[i]!.toLowerCase())) rawHeaders.splice(i, 2)
-  }
+  return { wit, wpt, revision, path: request.originalUrl, accessToken, txnToken, header: fields }
 }
 
 interface Carriage {
@@ -82,16 +128,11 @@ function readCarriage(fields: Fields, accepted: readonly Revision[]): Carriage {
   const authorizations = values.map(readAuthorization)
   const inAuthorization = authorizations.filter(({ scheme }) => scheme === 'wpt')
   const revision: Revision =
-    inField.length === 0 && (inAuthorization.length > 0 || !accepted.includes('wpt-01')) ? 'wpt-02' : 'wpt-01'
-  const proofs = inField.length + inAuthorization.length
-  if (proofs > 1 || (inAuthorization.length > 0 && authorizations.length > 1)) {
-    throw refuse('WIMSE_WPT_REPEATED', 'the request has more than one proof or Authorization field', revision)
-  }
-  if (authorizations.length > 1) {
-    throw refuse('WIMSE_WPT_ACCESS_TOKEN_HASH', 'the request has more than one Authorization field', revision)
-  }
-  if (values.some((value) => /[^\t\x20-\x7e]/.test(value))) {
-    // Another reader may take such a character for the space behind a scheme, and see a token where we do not.
+    inField.length === 0 && (inAuthorization.length > 0 || !accepted.includes('wpt-01'))
+      ? 'wpt-02'
+      : 'wpt-01'
+  refuseRepeated(inField, inAuthorization, authorizations, revision)
+  if (!values.every(isPrintable)) {
     throw refuse('WIMSE_WPT_ACCESS_TOKEN_HASH', 'the Authorization field is not printable ASCII', revision)
   }
   const wpt = inField[0] ?? inAuthorization[0]?.credentials
@@ -100,6 +141,34 @@ function readCarriage(fields: Fields, accepted: readonly Revision[]): Carriage {
     revision: accepted.includes(revision) ? revision : accepted[0]!,
     accessToken: authorizations[0]?.accessToken,
   }
+}
+
+function refuseRepeated(
+  inField: readonly string[],
+  inAuthorization: readonly Authorization[],
+  authorizations: readonly Authorization[],
+  revision: Revision,
+): void {
+  const proofs = inField.length + inAuthorization.length
+  if (proofs > 1 || (inAuthorization.length > 0 && authorizations.length > 1)) {
+    throw refuse(
+      'WIMSE_WPT_REPEATED',
+      'the request has more than one proof or Authorization field',
+      revision,
+    )
+  }
+  if (authorizations.length > 1) {
+    throw refuse(
+      'WIMSE_WPT_ACCESS_TOKEN_HASH',
+      'the request has more than one Authorization field',
+      revision,
+    )
+  }
+}
+
+/** Another reader may take any other character for the space behind a scheme, and see a token where we do not. */
+function isPrintable(value: string): boolean {
+  return !/[^\t\x20-\x7e]/.test(value)
 }
 
 /**

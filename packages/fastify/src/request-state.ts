@@ -1,8 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { admit } from 'wimse'
+import { type AdmissionPolicy, admit, deprecationFields, type PresentedTokens, type Workload } from 'wimse'
 import { deny, isRefusal, raise } from './deny.js'
 import type { Guard } from './guard.js'
-import { readPresentedTokens, stripTokens } from './presented-tokens.js'
+import { readPresented, stripTokens } from './presented-tokens.js'
 import type { RoutePolicy } from './route-config.js'
 import { policyOf } from './route-policy.js'
 
@@ -37,7 +37,7 @@ export async function admitOrDeny(
   guard: Guard,
 ): Promise<FastifyReply | undefined> {
   try {
-    await verified(request, guard)
+    await verified(request, reply, guard)
     return undefined
   } catch (error) {
     if (!isRefusal(error)) throw error
@@ -52,7 +52,7 @@ export async function admitOrRaise(
   guard: Guard,
 ): Promise<void> {
   try {
-    await verified(request, guard)
+    await verified(request, reply, guard)
   } catch (error) {
     if (!isRefusal(error)) throw error
     raise(request, reply, error, guard.deny)
@@ -60,21 +60,96 @@ export async function admitOrRaise(
 }
 
 /** Verifies a request once, however often it is asked for: a second look at its proof would be a replay. */
-async function verified(request: FastifyRequest, guard: Guard): Promise<void> {
+async function verified(request: FastifyRequest, reply: FastifyReply, guard: Guard): Promise<void> {
   const state = stateOf(request, guard)
-  state.verified ??= verify(request, state)
+  state.verified ??= verify(request, reply, state)
   await state.verified
 }
 
-async function verify(request: FastifyRequest, { guard, policy }: RequestState): Promise<void> {
-  const presented = readPresentedTokens(request, guard.authenticator.revisions)
-  const workload = await admit(presented, {
-    authenticator: guard.authenticator,
-    allow: policy.allow,
+async function verify(request: FastifyRequest, reply: FastifyReply, { guard, policy }: RequestState): Promise<void> {
+  const { authenticator, adoption } = guard
+  // Asked for by hand on a route that asks for nothing itself: then for all there is.
+  const mode = policy.mode === 'off' ? 'required' : policy.mode
+  const route = routeOf(request)
+  let caller: Workload | null = null
+  try {
+    const { credential, dryRun } = readPresented(request, mode, authenticator.revisions)
+    if (credential.via === 'bearer') reply.headers(deprecationFields(policy.transition!))
+    const workload = await admit(credential, {
+      ...admissionPolicy(request, guard, { ...policy, mode }),
+      onAuthenticated: (authenticated) => {
+        caller = authenticated
+        warnOfBearer(request, guard, authenticated)
+      },
+    })
+    adoption.admitted(route, policy.mode, workload, authenticator.now())
+    if (dryRun !== null) await tryTokens(request, dryRun, guard, policy)
+    if (workload.via === 'wit' && guard.strip) stripTokens(request, workload.revision)
+    Object.assign(request, { workload })
+  } catch (error) {
+    if (isRefusal(error)) adoption.refused(route, policy.mode, error, caller, timeOf(guard))
+    throw error
+  }
+}
+
+function admissionPolicy(
+  request: FastifyRequest,
+  { authenticator, bearer }: Guard,
+  { mode, allow, transition }: RoutePolicy,
+): AdmissionPolicy<FastifyRequest> {
+  return {
+    authenticator,
+    allow,
     context: request,
-  })
-  if (guard.strip) stripTokens(request, workload.revision)
-  Object.assign(request, { workload })
+    bearer: mode === 'required' ? null : bearer,
+    // Where a bearer token decides, a WIT decides nothing; only the dates count.
+    transition: mode === 'bearer' ? transition && { ...transition, memory: null, upgraded: () => false } : transition,
+  }
+}
+
+/** Tries a WIT that came along where a bearer token decides: how it would fare is counted, and nothing else. */
+async function tryTokens(
+  request: FastifyRequest,
+  readTokens: () => PresentedTokens,
+  { authenticator, adoption, strip }: Guard,
+  { mode }: RoutePolicy,
+): Promise<void> {
+  const route = routeOf(request)
+  try {
+    const workload = await authenticator.authenticate(readTokens())
+    adoption.dryRun(route, mode, workload, authenticator.now())
+    if (strip) stripTokens(request, workload.revision)
+  } catch (error) {
+    if (!isRefusal(error)) throw error
+    adoption.dryRun(route, mode, error, authenticator.now())
+    request.log.info({ wimse: { code: error.code, ...error.diagnostics } }, 'a WIT would have been refused')
+  }
+}
+
+const MOST_WARNINGS = 10_000
+const warned = new WeakMap<Guard, Set<string>>()
+
+/** Warns once of a caller that has a WIT and still sends a bearer token: someone else may be sending it. */
+function warnOfBearer(request: FastifyRequest, guard: Guard, { id, via }: Workload): void {
+  if (via !== 'bearer' || !guard.adoption.hasWit(id)) return
+  const callers = warned.get(guard) ?? new Set()
+  warned.set(guard, callers)
+  if (callers.has(id) || callers.size >= MOST_WARNINGS) return
+  callers.add(id)
+  request.log.warn({ caller: id, route: routeOf(request) }, 'a caller that has a WIT still sends a bearer token')
+}
+
+function routeOf(request: FastifyRequest): string {
+  return request.is404 ? 'not found' : `${request.method} ${request.routeOptions.url}`
+}
+
+/** For counting alone: when even the clock has failed, the refusal says so already. */
+function timeOf({ authenticator }: Guard): number {
+  try {
+    return authenticator.now()
+  } catch {
+    return 0
+  }
 }
 
 function stateOf(request: FastifyRequest, guard: Guard): RequestState {

@@ -56,6 +56,7 @@ function readLatePolicy(request: FastifyRequest, config: FastifyContextConfig, g
     return stricterPolicy(guard.scope, readRoutePolicy(config.wimse, guard.scope))
   } catch (error) {
     return {
+      ...guard.scope,
       mode: 'required',
       allow: () => {
         throw error

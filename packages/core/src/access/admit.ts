@@ -1,28 +1,62 @@
 import type { Authenticator, PresentedTokens } from '../authenticate.js'
+import { AuthenticationError } from '../errors.js'
 import type { Workload } from '../identity/workload.js'
 import { type AllowPredicate, allow } from './allow.js'
+import type { BearerVerifier } from './bearer.js'
+import { rememberCaller, revalidateBearer, type Transition } from './transition.js'
+
+/**
+ * The credential of a request, chosen by which header fields came, before anyone is authenticated. What was
+ * chosen stays chosen: a WIT that is refused is not made good by a bearer token beside it.
+ */
+export type PresentedCredential =
+  | { readonly via: 'wit'; readonly tokens: PresentedTokens }
+  | { readonly via: 'bearer'; readonly token: string }
 
 /** What one route asks of its callers. */
 export interface AdmissionPolicy<Context> {
-  readonly authenticator: Pick<Authenticator, 'authenticate'>
+  readonly authenticator: Pick<Authenticator, 'authenticate' | 'now' | 'storeTimeoutMs'>
   /** Who may; null for every workload of a configured trust domain. */
   readonly allow: AllowPredicate<Context> | null
   /** Handed to the rule, such as the request. */
   readonly context: Context
+  /** Reads bearer tokens; null where none are taken. */
+  readonly bearer?: BearerVerifier | null
+  /** What a caller with a WIT may no longer do; null where nobody moves. */
+  readonly transition?: Transition | null
+  /** Hears who it is as soon as that is known, and before it is decided whether the workload may. */
+  readonly onAuthenticated?: (workload: Workload) => void
 }
 
 /**
- * Establishes who sent a request and that this workload may.
+ * Establishes who sent a request and that this workload may, by this credential.
  *
- * @throws AuthenticationError when the request does not show who sent it
+ * Who has shown a WIT, and was let in, is remembered last.
+ *
+ * @throws AuthenticationError when the request does not show who sent it, or not any more by this credential
  * @throws AuthorizationError `WIMSE_WORKLOAD_FORBIDDEN` when the workload may not
  * @throws UnavailableError when that cannot be told right now
  */
 export async function admit<Context>(
-  presented: PresentedTokens,
+  presented: PresentedCredential,
   policy: AdmissionPolicy<Context>,
 ): Promise<Workload> {
-  const workload = await policy.authenticator.authenticate(presented)
-  if (policy.allow !== null) await allow(workload, policy.allow, policy.context)
+  const { authenticator, bearer = null, transition = null, context, onAuthenticated = () => undefined } = policy
+  const { storeTimeoutMs } = authenticator
+  if (presented.via === 'wit') {
+    const workload = await authenticator.authenticate(presented.tokens)
+    onAuthenticated(workload)
+    if (policy.allow !== null) await allow(workload, policy.allow, context)
+    if (transition !== null) await rememberCaller(workload, transition, authenticator.now(), storeTimeoutMs)
+    return workload
+  }
+  if (bearer === null) {
+    throw new AuthenticationError('WIMSE_WIT_MISSING', { reason: 'bearer tokens are not taken here' })
+  }
+  const now = authenticator.now()
+  const workload = await bearer.verify(presented.token, now)
+  onAuthenticated(workload)
+  if (transition !== null) await revalidateBearer(workload, transition, now, storeTimeoutMs)
+  if (policy.allow !== null) await allow(workload, policy.allow, context)
   return workload
 }

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.js'
 import { parseJsonObject } from '../jws/strict-json.js'
 import type { KeySetLoader } from './key-set-loader.js'
 import type { TrustBundleSource } from './sources.js'
-import { readTrustBundle, type TrustBundle } from './trust-bundle.js'
+import { readTrustBundle, type SvidUse, type TrustBundle } from './trust-bundle.js'
 import type { TrustEvent } from './trust-event.js'
 
 /** Time and chance, as a refreshing source sees them. */
@@ -23,6 +23,7 @@ export interface RefreshOptions {
   readonly maxStale: number
   readonly onEvent: (event: Omit<TrustEvent, 'trustDomain'>) => void
   readonly timing?: Timing
+  readonly use?: SvidUse
 }
 
 interface Loaded {
@@ -102,7 +103,7 @@ export function createRefreshingSource(loader: KeySetLoader, options: RefreshOpt
     }
     const set = parseJsonObject(bytes)
     if (set === null) throw new Error('the key set is not one strict JSON object')
-    const bundle = readTrustBundle(set)
+    const bundle = readTrustBundle(set, options.use)
     const before = loaded?.bundle ?? null
     if (
       before !== null &&

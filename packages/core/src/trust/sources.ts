@@ -3,7 +3,7 @@ import { isSecureUrl } from '../secure-url.js'
 import type { FetchOptions } from './fetch-document.js'
 import { fileLoader, type KeySetLoader, metadataLoader, uriLoader } from './key-set-loader.js'
 import { createRefreshingSource, type RefreshOptions, type Timing } from './refreshing-source.js'
-import { readTrustBundle, type TrustBundle } from './trust-bundle.js'
+import { readTrustBundle, type SvidUse, type TrustBundle } from './trust-bundle.js'
 
 /** Where the keys of one or many trust domains come from. */
 export interface TrustBundleSource {
@@ -71,6 +71,8 @@ export const SOURCE_OPTIONS: readonly (keyof TrustBundleSourceOptions)[] = [
 export interface SourceContext {
   readonly onEvent?: RefreshOptions['onEvent']
   readonly timing?: Timing
+  /** Which keys of a SPIFFE bundle count. Default those for identity tokens. */
+  readonly use?: SvidUse
 }
 
 /**
@@ -82,7 +84,7 @@ export function createTrustBundleSource(
   options: TrustBundleSourceOptions,
   context: SourceContext = {},
 ): TrustBundleSource {
-  const { onEvent = () => undefined, timing } = context
+  const { onEvent = () => undefined, timing, use } = context
   const { jwks, jwksFile, jwksUri, issuerMetadata, source } = options
   const ways = { jwks, jwksFile, jwksUri, issuerMetadata, source }
   if (Object.values(ways).filter((way) => way !== undefined).length !== 1) {
@@ -93,7 +95,7 @@ export function createTrustBundleSource(
     return source
   }
   if (jwks !== undefined) {
-    const bundle = readTrustBundle(jwks)
+    const bundle = readTrustBundle(jwks, use)
     if (bundle.skipped.length > 0) onEvent({ type: 'refreshed', reason: bundle.skipped.join('; ') })
     return { bundleFor: () => bundle }
   }
@@ -101,6 +103,7 @@ export function createTrustBundleSource(
     cooldown: readNumber('cooldown', options.cooldown, { default: 5, min: 1, max: 3600 }),
     maxStale: readNumber('maxStale', options.maxStale, { default: 3600, min: 0, max: 31_536_000 }),
     onEvent,
+    ...(use === undefined ? {} : { use }),
     ...(timing === undefined ? {} : { timing }),
   })
 }

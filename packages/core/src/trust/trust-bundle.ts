@@ -29,14 +29,15 @@ export interface TrustBundle {
 }
 
 /**
- * Reads a JWK set or a SPIFFE bundle. Of a SPIFFE bundle only keys with `use: "wit-svid"` count. An entry
+ * Reads a JWK set or a SPIFFE bundle. Of a SPIFFE bundle only keys of one `use` count, `"wit-svid"`. An entry
  * that cannot be used is left out and reported. No key at all is a bundle too, one that revokes everything:
  * `keys: []`, or a SPIFFE bundle whose keys are all for something else.
  *
+ * @param use which keys of a SPIFFE bundle count; default those for identity tokens
  * @throws TypeError when it is not a JWK set, or when it has keys for this and none can be used
  * @see {@link https://www.rfc-editor.org/rfc/rfc7517#section-5}
  */
-export function readTrustBundle(jwks: unknown): TrustBundle {
+export function readTrustBundle(jwks: unknown, use: SvidUse = WIT_SVID): TrustBundle {
   const entries = (jwks as { keys?: unknown } | null | undefined)?.keys
   if (!Array.isArray(entries)) throw new TypeError('not a JWK set: it has no array of keys')
   const isSpiffe = entries.some((entry) => SPIFFE_USES.has(useOf(entry)))
@@ -44,9 +45,9 @@ export function readTrustBundle(jwks: unknown): TrustBundle {
   const skipped: string[] = []
   let considered = 0
   for (const [index, entry] of entries.entries()) {
-    if (isSpiffe && useOf(entry) !== WIT_SVID) continue
+    if (isSpiffe && useOf(entry) !== use) continue
     considered++
-    const key = readEntry(entry)
+    const key = readEntry(entry, use)
     if (typeof key === 'string') skipped.push(`keys[${index}]: ${key}`)
     else {
       if (keys.some((other) => isTwin(other, key)))
@@ -86,15 +87,18 @@ function readPositive(jwks: JsonObject, member: string): number | null {
 
 const WIT_SVID = 'wit-svid'
 
+/** What a key of a SPIFFE bundle signs. */
+export type SvidUse = 'wit-svid' | 'jwt-svid'
+
 const SPIFFE_USES: ReadonlySet<unknown> = new Set([WIT_SVID, 'jwt-svid', 'x509-svid'])
 
 function useOf(entry: unknown): unknown {
   return (entry as JsonObject | null)?.['use']
 }
 
-function readEntry(entry: unknown): TrustKey | string {
+function readEntry(entry: unknown, use: SvidUse): TrustKey | string {
   if (typeof entry !== 'object' || entry === null) return 'not an object'
-  const read = readPublicJwk(entry as JsonObject, ['sig', WIT_SVID])
+  const read = readPublicJwk(entry as JsonObject, ['sig', use])
   if (typeof read === 'string') return read
   const imported = importPublicKey(read.jwk)
   if (imported === null) return 'not on its curve'

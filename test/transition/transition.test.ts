@@ -1,0 +1,324 @@
+import Fastify from 'fastify'
+import { describe, expect, it } from 'vitest'
+import { type CallerMemory, memoryCallerMemory, wimse, type WimseOptions } from 'fastify-wimse'
+import { signRequest } from 'wimse'
+import { movingService, NOON, ORIGIN } from './moving-service.js'
+
+const CHECKOUT = 'wimse://example.com/checkout'
+const at = (seconds: number): Date => new Date((NOON + seconds) * 1000)
+
+describe('answers to bearer callers', () => {
+  const dates = { deprecation: at(-86_400), sunset: at(86_400), link: 'https://example.com/moving?a=b' }
+
+  it('say since when that is deprecated and until when it works; answers to others do not', async () => {
+    const service = await movingService({ transition: dates })
+    const { send, bearer, proof, identityServer } = service
+    const expected = {
+      deprecation: `@${NOON - 86_400}`,
+      sunset: at(86_400).toUTCString(),
+      link: '<https://example.com/moving?a=b>; rel="deprecation"; type="text/html"',
+    }
+    for (const path of ['/transition', '/bearer']) {
+      const { headers } = await send({ authorization: await bearer('/checkout') }, path)
+      expect(headers).toMatchObject(expected)
+    }
+    const wit = await send(proof(await identityServer.issue({ subject: '/other' })))
+    expect([wit.status, wit.headers['deprecation'], wit.headers['sunset'], wit.headers['link']]).toEqual([200, undefined, undefined, undefined])
+  })
+
+  it('say the dates of the route where it has its own', async () => {
+    const service = await movingService({ transition: dates }, { '/early': { mode: 'transition', transition: { sunset: at(60) } } })
+    const { send, bearer, clock } = service
+    const authorization = await bearer('/checkout')
+    expect((await send({ authorization }, '/early')).headers['sunset']).toBe(at(60).toUTCString())
+    clock.advance(61)
+    expect((await send({ authorization }, '/early')).code).toBe('WIMSE_BEARER_SUNSET')
+    expect((await send({ authorization }, '/transition')).status).toBe(200)
+  })
+})
+
+describe('challenges', () => {
+  it('name every credential that is accepted', async () => {
+    for (const [revisions, expected] of [
+      [['wpt-01'], 'Bearer realm="workloads"'],
+      [['wpt-02'], 'WPT, Bearer realm="workloads"'],
+      [['wpt-01', 'wpt-02'], 'WPT, Bearer realm="workloads"'],
+    ] as const) {
+      const { send } = await movingService({ revisions })
+      const answer = await send({})
+      expect([answer.status, answer.headers['www-authenticate']]).toEqual([401, expected])
+      expect((await send({}, '/bearer')).headers['www-authenticate']).toBe('Bearer realm="workloads"')
+    }
+  })
+
+  it('a proof by a carriage that is not accepted is a proof all the same (BEAR-07)', async () => {
+    const { send } = await movingService({ revisions: ['wpt-01'] })
+    expect((await send({ authorization: 'WPT abc' })).code).toBe('WIMSE_WIT_MISSING')
+  })
+})
+
+describe('a caller memory', () => {
+  it('that is full for a trust domain answers 503 to its bearer callers, and lets WITs in', async () => {
+    const service = await movingService({ transition: { remember: memoryCallerMemory({ maxCallers: 1 }) } })
+    const { send, bearer, proof, identityServer } = service
+    const [one, two] = [await identityServer.issue({ subject: '/one' }), await identityServer.issue({ subject: '/two' })]
+    expect((await send({ authorization: await bearer('/stranger') })).status).toBe(200)
+    expect((await send(proof(one))).status).toBe(200)
+    expect((await send({ authorization: await bearer('/stranger') })).status).toBe(200)
+    expect((await send(proof(two))).status).toBe(200)
+    const stranger = await send({ authorization: await bearer('/stranger') })
+    expect([stranger.status, stranger.code, stranger.headers['retry-after']]).toEqual([503, 'WIMSE_CALLER_MEMORY_UNAVAILABLE', '1'])
+    expect((await send({ authorization: await bearer('/one') })).code).toBe('WIMSE_BEARER_REFUSED')
+    expect((await send(proof(one))).status).toBe(200)
+  })
+
+  const broken: readonly (readonly [what: string, answer: () => unknown])[] = [
+    ['throws', () => { throw new Error('down') }],
+    ['rejects', async () => Promise.reject(new Error('down'))],
+    ['never answers', async () => new Promise(() => undefined)],
+    ['answers with text', () => 'yes'],
+    ['answers with nothing', () => undefined],
+  ]
+  for (const [what, answer] of broken) {
+    it(`that ${what} lets no bearer token in`, async () => {
+      const remember = { remember: () => undefined, since: answer, forget: () => undefined } as unknown as CallerMemory
+      const { send, bearer, handled } = await movingService({ transition: { remember }, storeTimeoutMs: 20 })
+      const { status, code } = await send({ authorization: await bearer('/checkout') })
+      expect([status, code, handled()]).toEqual([503, 'WIMSE_CALLER_MEMORY_UNAVAILABLE', 0])
+    })
+  }
+
+  it('that cannot remember lets nobody in whom it should remember', async () => {
+    const remember: CallerMemory = { remember: async () => Promise.reject(new Error('down')), since: () => null, forget: () => undefined }
+    const { send, proof, identityServer } = await movingService({ transition: { remember } })
+    const { status, code } = await send(proof(await identityServer.issue({ subject: '/checkout' })))
+    expect([status, code]).toEqual([503, 'WIMSE_CALLER_MEMORY_UNAVAILABLE'])
+  })
+
+  it('is told only of callers that were let in', async () => {
+    const told: string[] = []
+    const remember: CallerMemory = { remember: (caller) => void told.push(caller), since: () => null, forget: () => undefined }
+    const service = await movingService({ transition: { remember }, allow: CHECKOUT })
+    const { send, proof, identityServer } = service
+    expect((await send(proof(await identityServer.issue({ subject: '/other' })))).status).toBe(403)
+    expect(told).toEqual([])
+    expect((await send(proof(await identityServer.issue({ subject: '/checkout' })))).status).toBe(200)
+    expect(told).toEqual([CHECKOUT])
+  })
+
+  it('is not told of WITs that decide nothing', async () => {
+    const service = await movingService()
+    const { send, bearer, proof, identityServer } = service
+    const authorization = await bearer('/checkout')
+    const credential = await identityServer.issue({ subject: '/checkout' })
+    expect((await send({ authorization, ...proof(credential, '/bearer', { authorization }) }, '/bearer')).status).toBe(200)
+    expect((await send({ authorization })).status).toBe(200)
+  })
+
+  it('app.wimse.forget() takes only workload identifiers', async () => {
+    const { app } = await movingService()
+    await expect(app.wimse.forget('checkout')).rejects.toThrow(TypeError)
+  })
+})
+
+describe('rules and routes', () => {
+  it('see one caller whichever way it came', async () => {
+    const service = await movingService({ allow: CHECKOUT })
+    const { send, bearer } = service
+    expect((await send({ authorization: await bearer('/checkout') })).status).toBe(200)
+    expect((await send({ authorization: await bearer('/other') })).code).toBe('WIMSE_WORKLOAD_FORBIDDEN')
+  })
+
+  it('an encapsulated registration has its own way, for its own routes', async () => {
+    const service = await movingService()
+    const { app, identityServer, send, bearer, clock, issuer } = service
+    const inner = { audience: ORIGIN, trustDomains: identityServer.trustDomains, now: clock } satisfies WimseOptions
+    await app.register(async (scope) => {
+      await scope.register(wimse, inner)
+      scope.get('/inner', async () => 'reached')
+    })
+    await app.register(async (scope) => {
+      await scope.register(wimse, {
+        ...inner,
+        mode: 'bearer',
+        bearer: { verify: (token) => (token === 'secret' ? CHECKOUT : null) },
+      })
+      scope.get('/lax', async () => 'reached')
+    })
+    const authorization = await bearer('/checkout')
+    expect(issuer).toBeDefined()
+    expect((await send({ authorization }, '/inner')).code).toBe('WIMSE_WIT_MISSING')
+    expect((await send({ authorization }, '/transition')).status).toBe(200)
+    expect((await app.inject({ url: '/lax', headers: { authorization: 'Bearer secret' } })).statusCode).toBe(200)
+    expect((await app.inject({ url: '/lax', headers: { authorization } })).statusCode).toBe(401)
+    expect((await send({ authorization: 'Bearer secret' }, '/transition')).code).toBe('WIMSE_BEARER_INVALID')
+  })
+
+  it('scopes inherit the mode of the registration', async () => {
+    const { app, bearer, send } = await movingService({ mode: 'bearer' })
+    await app.register(async (scope) => void scope.get('/inherited', async () => ({})), { prefix: '/p' })
+    expect((await send({ authorization: await bearer('/checkout') }, '/p/inherited')).status).toBe(200)
+    expect((await send({}, '/p/inherited')).code).toBe('WIMSE_BEARER_MISSING')
+    expect((await send({}, '/p/nowhere')).code).toBe('WIMSE_BEARER_MISSING')
+  })
+
+  const base = { audience: ORIGIN, trustDomains: { 'wimse://example.com': { jwks: { keys: [] } } } }
+  const bearer = { verify: () => null }
+  const wrong: readonly (readonly [names: string, options: object, route?: object])[] = [
+    ['mode', { mode: 'transition' }],
+    ['mode', { mode: 'bearer' }],
+    ['config.wimse.mode', {}, { mode: 'transition' }],
+    ['config.wimse.mode', {}, { mode: 'bearer' }],
+    ['transition', { transition: {} }],
+    ['config.wimse.transition', {}, { transition: {} }],
+    ['transition.grace', { bearer, transition: { grace: -1 } }],
+    ['transition.remember', { bearer, transition: { remember: true } }],
+    ['transition.remember', { bearer, transition: { remember: { since: () => null } } }],
+    ['transition.upgraded', { bearer, transition: { upgraded: ['checkout'] } }],
+    ['transition.sunset', { bearer, transition: { sunset: '2027-01-01' } }],
+    ['transition.sunset', { bearer, transition: { sunset: new Date('never') } }],
+    ['transition.sunset', { bearer, transition: { deprecation: at(1), sunset: at(0) } }],
+    ['transition.link', { bearer, transition: { link: 'moving' } }],
+    ['transition.link', { bearer, transition: { link: 'https://a.example/>; rel="x"' } }],
+    ['unknown option until', { bearer, transition: { until: at(0) } }],
+    ['unknown option remember', { bearer }, { transition: { remember: false } }],
+    ['config.wimse.transition.sunset', { bearer, transition: { deprecation: at(1) } }, { transition: { sunset: at(0) } }],
+    ['adoptionWindow', { adoptionWindow: 0 }],
+  ]
+  for (const [names, options, route] of wrong) {
+    it(`does not start with ${JSON.stringify({ ...options, route })}, and names ${names}`, async () => {
+      const failure: unknown = await (async () => {
+        const app = Fastify()
+        await app.register(wimse, { ...base, ...options } as WimseOptions)
+        app.get('/', { config: { wimse: route as { mode: 'off' } } }, async () => '')
+        return 'started'
+      })().catch((error: unknown) => error)
+      expect(failure).toBeInstanceOf(TypeError)
+      expect((failure as Error).message).toContain(names)
+    })
+  }
+})
+
+describe('app.wimse.adoption()', () => {
+  it('tells who uses which credential where, since when, and what was refused', async () => {
+    const service = await movingService({ revisions: ['wpt-01', 'wpt-02'], allow: ({ path }) => path !== '/nobody' })
+    const { app, send, bearer, proof, identityServer, clock } = service
+    const checkout = await identityServer.issue({ subject: '/checkout' })
+    await send({ authorization: await bearer('/checkout') })
+    clock.advance(10)
+    await send({ authorization: await bearer('/checkout') })
+    clock.advance(10)
+    await send(proof(checkout))
+    await send(signRequest(checkout, { url: `${ORIGIN}/transition`, revision: 'wpt-02', now: clock }))
+    clock.advance(10)
+    await send({ authorization: await bearer('/checkout') })
+    await send({ authorization: await bearer('/nobody') })
+    await send({ authorization: 'Bearer forged' })
+    await send({})
+    const { since, routes } = app.wimse.adoption()
+    expect(since).toBe(NOON)
+    expect(routes).toEqual([
+      {
+        route: 'GET /transition',
+        mode: 'transition',
+        ready: false,
+        dropped: 0,
+        callers: [
+          {
+            caller: CHECKOUT,
+            bearer: { requests: 3, firstSeen: NOON, lastSeen: NOON + 30 },
+            wit: { requests: 2, firstSeen: NOON + 20, lastSeen: NOON + 20, revisions: { 'wpt-01': 1, 'wpt-02': 1 } },
+            refusals: 1,
+          },
+          {
+            caller: 'wimse://example.com/nobody',
+            bearer: { requests: 1, firstSeen: NOON + 30, lastSeen: NOON + 30 },
+            wit: { requests: 0, firstSeen: null, lastSeen: null, revisions: {} },
+            refusals: 1,
+          },
+        ],
+        refusals: { WIMSE_BEARER_REFUSED: 1, WIMSE_WORKLOAD_FORBIDDEN: 1, WIMSE_BEARER_INVALID: 1, WIMSE_BEARER_MISSING: 1 },
+        dryRun: { accepted: 0, refusals: {} },
+      },
+    ])
+  })
+
+  it('counts how WITs would fare where a bearer token decides', async () => {
+    const service = await movingService()
+    const { app, send, bearer, proof, identityServer, log } = service
+    const authorization = await bearer('/checkout')
+    const checkout = await identityServer.issue({ subject: '/checkout' })
+    expect((await send({ authorization, ...proof(checkout, '/bearer', { authorization }) }, '/bearer')).status).toBe(200)
+    expect((await send({ authorization, ...proof(checkout, '/elsewhere', { authorization }) }, '/bearer')).status).toBe(200)
+    expect((await send({ authorization, 'workload-identity-token': 'x' }, '/bearer')).status).toBe(200)
+    expect(app.wimse.adoption().routes[0]).toMatchObject({
+      dryRun: { accepted: 1, refusals: { WIMSE_WPT_AUDIENCE: 1, WIMSE_WPT_MISSING: 1 } },
+      refusals: {},
+    })
+    expect(log().filter(({ msg }) => msg === 'a WIT would have been refused')).toHaveLength(2)
+  })
+
+  it('says that a route is ready once it was watched for the whole window without a bearer token', async () => {
+    const service = await movingService({ adoptionWindow: 100 })
+    const { app, send, bearer, proof, identityServer, clock } = service
+    const ready = (): boolean => app.wimse.adoption().routes[0]!.ready
+    const other = await identityServer.issue({ subject: '/other' })
+    await send({ authorization: await bearer('/checkout') })
+    clock.advance(99)
+    await send(proof(other))
+    expect(ready()).toBe(false)
+    clock.advance(2)
+    expect(ready()).toBe(true)
+    await send({ authorization: await bearer('/other') })
+    expect(ready()).toBe(false)
+    clock.advance(101)
+    expect(ready()).toBe(true)
+  })
+
+  it('is bounded, and a route with callers it could not list is not ready', async () => {
+    const service = await movingService({ adoptionWindow: 100, bearer: { verify: (token) => `wimse://example.com/${token}` } })
+    const { app, clock } = service
+    clock.advance(200)
+    for (let caller = 0; caller < 1010; caller++) {
+      await app.inject({ url: '/transition', headers: { authorization: `Bearer ${caller}` } })
+    }
+    const [route] = app.wimse.adoption().routes
+    expect([route!.callers.length, route!.dropped, route!.ready]).toEqual([1000, 10, false])
+    clock.advance(101)
+    expect(app.wimse.adoption().routes[0]!.ready).toBe(true)
+  })
+
+  it('is JSON, and a copy', async () => {
+    const { app, send, bearer } = await movingService()
+    await send({ authorization: await bearer('/checkout') })
+    const report = app.wimse.adoption()
+    expect(JSON.parse(JSON.stringify(report))).toEqual(report)
+    ;(report.routes[0]!.callers[0]!.bearer as { requests: number }).requests = 99
+    expect(app.wimse.adoption().routes[0]!.callers[0]!.bearer.requests).toBe(1)
+  })
+})
+
+describe('the log', () => {
+  it('warns once when a caller that has a WIT still sends a bearer token', async () => {
+    const { send, bearer, proof, identityServer, log } = await movingService({ transition: { grace: 600 } })
+    await send({ authorization: await bearer('/checkout') })
+    await send(proof(await identityServer.issue({ subject: '/checkout' })))
+    for (let round = 0; round < 3; round++) await send({ authorization: await bearer('/checkout') })
+    await send({ authorization: await bearer('/other') })
+    const warnings = log().filter(({ level, msg }) => level === 40 && String(msg).includes('still sends a bearer token'))
+    expect(warnings).toEqual([expect.objectContaining({ caller: CHECKOUT, route: 'GET /transition' })])
+  })
+
+  it('has no token in it, whatever came', async () => {
+    const { send, bearer, proof, identityServer, log } = await movingService()
+    const authorization = await bearer('/checkout')
+    const credential = await identityServer.issue({ subject: '/checkout' })
+    const tokens = [authorization, credential.wit]
+    await send({ authorization })
+    await send({ authorization: `Bearer ${credential.wit}` })
+    await send({ authorization, ...proof(credential, '/bearer') }, '/bearer')
+    await send({ authorization: `${authorization}x` })
+    const text = JSON.stringify(log())
+    for (const part of tokens.flatMap((token) => token.split(/[. ]/)).filter(({ length }) => length > 8)) expect(text).not.toContain(part)
+  })
+})
