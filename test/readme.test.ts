@@ -46,7 +46,7 @@ describe('every table in a README is true', () => {
   }
   const firstCell = (row: string): string => /`([^`]+)`/.exec(row)?.[1] ?? row
 
-  const pluginOptions = ['mode', 'allow', 'stripTokens', 'problemTypeBase', 'onDenied']
+  const pluginOptions = ['mode', 'allow', 'stripTokens', 'problemTypeBase', 'onDenied', 'bearer', 'transition', 'adoptionWindow']
   const clientOptions = [
     'credentials',
     'targets',

@@ -69,7 +69,9 @@ describe('the tour', () => {
   }
 
   it('reports every refusal that does not come from an inventory that lets everybody in', async () => {
-    const gullible = Fastify().all('/*', async () => 'come in')
+    const gullible = Fastify().all('/*', async (_request, reply) =>
+      reply.header('deprecation', '@0').send('come in'),
+    )
     const inventory = await gullible.listen({ host: '127.0.0.1', port: 0 })
     const lines = await takeTour({ ...services, inventory })
     await gullible.close()

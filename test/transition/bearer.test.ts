@@ -16,13 +16,18 @@ import { createBearerIssuer, NOON, ORIGIN } from './moving-service.js'
 const clock = fixedClock(NOON)
 const issuer = await createBearerIssuer(clock)
 const other = await createBearerIssuer(clock, 'https://other.example.com')
-const jwks = issuer.jwks as { keys: object[] }
+const jwks = issuer.jwks
 const identify = ({ sub }: Readonly<Record<string, unknown>>): string | null =>
   typeof sub === 'string' ? `wimse://example.com/${sub}` : null
 const login = { issuer: 'https://login.example.com', audience: ORIGIN, jwks, identify }
 
-function verifierOf(options: BearerOptions | readonly BearerOptions[]): ReturnType<typeof createBearerVerifier> {
-  return createBearerVerifier(options, { trustDomains: ['wimse://example.com', 'spiffe://example.org'], clockTolerance: 5 })
+function verifierOf(
+  options: BearerOptions | readonly BearerOptions[],
+): ReturnType<typeof createBearerVerifier> {
+  return createBearerVerifier(options, {
+    trustDomains: ['wimse://example.com', 'spiffe://example.org'],
+    clockTolerance: 5,
+  })
 }
 
 async function outcomeOf(options: BearerOptions | readonly BearerOptions[], token: string): Promise<string> {
@@ -30,7 +35,7 @@ async function outcomeOf(options: BearerOptions | readonly BearerOptions[], toke
     .verify(token, NOON)
     .then(
       ({ id }) => id,
-      (error: { code?: string }) => error.code ?? String(error),
+      (error: { code?: string }) => error.code ?? 'another error',
     )
 }
 
@@ -39,7 +44,10 @@ const INVALID = 'WIMSE_BEARER_INVALID'
 
 describe('a JWT as a bearer token (BCP-07, BCP-11, CNF-13)', () => {
   it('names a workload in the same identifiers as a WIT, frozen', async () => {
-    const workload: Workload = await verifierOf(login).verify(await issuer.token({ sub: 'checkout', scope: ['a'] }), NOON)
+    const workload: Workload = await verifierOf(login).verify(
+      await issuer.token({ sub: 'checkout', scope: ['a'] }),
+      NOON,
+    )
     expect(workload).toEqual({
       id: LET_IN,
       trustDomain: 'wimse://example.com',
@@ -51,10 +59,17 @@ describe('a JWT as a bearer token (BCP-07, BCP-11, CNF-13)', () => {
       expiresAt: NOON + 600,
       boundTokens: { accessToken: false, txnToken: false, otherTokens: [] },
     })
-    expect([workload, workload.claims, workload.claims['scope'], workload.boundTokens].every(Object.isFrozen)).toBe(true)
+    expect(
+      [workload, workload.claims, workload.claims['scope'], workload.boundTokens].every(Object.isFrozen),
+    ).toBe(true)
   })
 
-  const rows: readonly (readonly [what: string, claims: Record<string, unknown>, header: Record<string, unknown>, outcome: string])[] = [
+  const rows: readonly (readonly [
+    what: string,
+    claims: Record<string, unknown>,
+    header: Record<string, unknown>,
+    outcome: string,
+  ])[] = [
     ['a good one', {}, {}, LET_IN],
     ['one that expires within the tolerance', { exp: NOON - 4 }, {}, LET_IN],
     ['one that has expired', { exp: NOON - 6 }, {}, INVALID],
@@ -88,7 +103,16 @@ describe('a JWT as a bearer token (BCP-07, BCP-11, CNF-13)', () => {
     const [header, payload, signature] = token.split('.') as [string, string, string]
     const none = Buffer.from(JSON.stringify({ alg: 'none' })).toString('base64url')
     const stranger = await other.token({ sub: 'checkout', iss: 'https://login.example.com' })
-    for (const spoilt of [stranger, `${none}.${payload}.`, `${header}.${payload}.${signature.slice(0, -2)}AA`, `${header}.${payload}`, '', 'a b', 'é', `${token},`]) {
+    for (const spoilt of [
+      stranger,
+      `${none}.${payload}.`,
+      `${header}.${payload}.${signature.slice(0, -2)}AA`,
+      `${header}.${payload}`,
+      '',
+      'a b',
+      'é',
+      `${token},`,
+    ]) {
       expect(await outcomeOf(login, spoilt)).toBe(INVALID)
     }
   })
@@ -117,29 +141,43 @@ describe('several entries', () => {
     {
       ...login,
       issuer: 'https://other.example.com',
-      jwks: other.jwks as { keys: object[] },
+      jwks: other.jwks,
       identify: ({ sub }: Record<string, unknown>) => sub as string,
       trustDomains: ['spiffe://example.org'],
     },
-    { verify: (token: string) => (token === 'opaque' ? LET_IN : null), trustDomains: ['wimse://example.com'] },
+    {
+      verify: (token: string) => (token === 'opaque' ? LET_IN : null),
+      trustDomains: ['wimse://example.com'],
+    },
   ]
 
   it('are chosen by the issuer of the token, the rest by functions', async () => {
     expect(await outcomeOf(entries, await issuer.token({ sub: 'checkout' }))).toBe(LET_IN)
-    expect(await outcomeOf(entries, await other.token({ sub: 'spiffe://example.org/a' }))).toBe('spiffe://example.org/a')
+    expect(await outcomeOf(entries, await other.token({ sub: 'spiffe://example.org/a' }))).toBe(
+      'spiffe://example.org/a',
+    )
     expect(await outcomeOf(entries, 'opaque')).toBe(LET_IN)
     expect(await outcomeOf(entries, 'unknown')).toBe(INVALID)
   })
 
   it('keep to their own trust domains and keys', async () => {
     expect(await outcomeOf(entries, await other.token({ sub: 'wimse://example.com/checkout' }))).toBe(INVALID)
-    expect(await outcomeOf(entries, await other.token({ sub: 'checkout', iss: 'https://login.example.com' }))).toBe(INVALID)
+    expect(
+      await outcomeOf(entries, await other.token({ sub: 'checkout', iss: 'https://login.example.com' })),
+    ).toBe(INVALID)
   })
 
   it('do not hand a WIT or a bound token to a function', async () => {
     const asked: string[] = []
-    const all = { verify: (token: string) => { asked.push(token); return LET_IN } }
-    const { wit } = await createTestIdentityServer({ origin: 'wimse://example.com' }).issue({ subject: '/checkout' })
+    const all = {
+      verify: (token: string) => {
+        asked.push(token)
+        return LET_IN
+      },
+    }
+    const { wit } = await createTestIdentityServer({ origin: 'wimse://example.com' }).issue({
+      subject: '/checkout',
+    })
     expect(await outcomeOf(all, wit)).toBe(INVALID)
     expect(await outcomeOf(all, await other.token({ cnf: {} }))).toBe(INVALID)
     expect(asked).toEqual([])
@@ -149,13 +187,30 @@ describe('several entries', () => {
 
 describe('what cannot be told is 503', () => {
   for (const [what, options] of [
-    ['a function that throws', { verify: () => { throw new Error('down') } }],
+    [
+      'a function that throws',
+      {
+        verify: () => {
+          throw new Error('down')
+        },
+      },
+    ],
     ['a function that rejects', { verify: async () => Promise.reject(new Error('down')) }],
-    ['identify that throws', { ...login, identify: () => { throw new Error('down') } }],
+    [
+      'identify that throws',
+      {
+        ...login,
+        identify: () => {
+          throw new Error('down')
+        },
+      },
+    ],
     ['keys that are not there', { ...login, jwks: undefined, jwksUri: 'http://127.0.0.1:1/jwks' } as never],
   ] as const) {
     it(what, async () => {
-      expect(await outcomeOf(options as BearerOptions, await issuer.token({ sub: 'checkout' }))).toBe('WIMSE_TRUST_UNAVAILABLE')
+      expect(await outcomeOf(options as BearerOptions, await issuer.token({ sub: 'checkout' }))).toBe(
+        'WIMSE_TRUST_UNAVAILABLE',
+      )
     })
   }
 })
@@ -170,7 +225,9 @@ describe('keys of an issuer', () => {
     const verifier = verifierOf({ ...rest, jwksUri: `${server.origin}/jwks`, ca: authority.ca })
     await verifier.ready()
     server.answer = answering({ keys: [...old, ...issuer.jwks.keys] })
-    expect((await verifier.verify(await issuer.token({ sub: 'checkout' }, { kid: 'login' }), NOON)).id).toBe(LET_IN)
+    expect((await verifier.verify(await issuer.token({ sub: 'checkout' }, { kid: 'login' }), NOON)).id).toBe(
+      LET_IN,
+    )
     await Promise.all([verifier.close(), server.stop()])
   })
 })
@@ -179,7 +236,9 @@ describe('presets', () => {
   it('accessTokens() takes RFC 9068 access tokens and nothing else', async () => {
     const preset = accessTokens(login)
     expect(await outcomeOf(preset, await issuer.token({ sub: 'checkout' }))).toBe(LET_IN)
-    expect(await outcomeOf(preset, await issuer.token({ sub: 'checkout' }, { typ: 'application/at+jwt' }))).toBe(LET_IN)
+    expect(
+      await outcomeOf(preset, await issuer.token({ sub: 'checkout' }, { typ: 'application/at+jwt' })),
+    ).toBe(LET_IN)
     expect(await outcomeOf(preset, await issuer.token({ sub: 'checkout' }, { typ: 'JWT' }))).toBe(INVALID)
     expect(await outcomeOf(preset, await issuer.token({ sub: 'checkout' }, { typ: undefined }))).toBe(INVALID)
   })
@@ -187,9 +246,18 @@ describe('presets', () => {
   it('kubernetesServiceAccounts() names service accounts', async () => {
     const { identify: _identify, ...keys } = login
     const preset = kubernetesServiceAccounts({ ...keys, trustDomain: 'wimse://example.com' })
-    const account = async (sub: string): Promise<string> => outcomeOf(preset, await issuer.token({ sub }, { typ: undefined }))
-    expect(await account('system:serviceaccount:shop:checkout')).toBe('wimse://example.com/ns/shop/sa/checkout')
-    for (const sub of ['system:serviceaccount:shop', 'system:node:a', 'system:serviceaccount:a/b:c', 'system:serviceaccount:a:b:c', '']) {
+    const account = async (sub: string): Promise<string> =>
+      outcomeOf(preset, await issuer.token({ sub }, { typ: undefined }))
+    expect(await account('system:serviceaccount:shop:checkout')).toBe(
+      'wimse://example.com/ns/shop/sa/checkout',
+    )
+    for (const sub of [
+      'system:serviceaccount:shop',
+      'system:node:a',
+      'system:serviceaccount:a/b:c',
+      'system:serviceaccount:a:b:c',
+      '',
+    ]) {
       expect([sub, await account(sub)]).toEqual([sub, INVALID])
     }
     expect(() => kubernetesServiceAccounts({ ...keys, trustDomain: 'example.com' })).toThrow(TypeError)
@@ -197,17 +265,25 @@ describe('presets', () => {
 
   it('jwtSvids() takes JWT-SVIDs by the jwt-svid keys of a SPIFFE bundle', async () => {
     const { privateJwk, publicJwk } = generateTestKeyPair('ES256')
-    const bundle = { keys: [{ ...publicJwk, kid: 'j', use: 'jwt-svid' }, { ...generateTestKeyPair('ES256').publicJwk, kid: 'w', use: 'wit-svid' }] }
+    const bundle = {
+      keys: [
+        { ...publicJwk, kid: 'j', use: 'jwt-svid' },
+        { ...generateTestKeyPair('ES256').publicJwk, kid: 'w', use: 'wit-svid' },
+      ],
+    }
     const preset = jwtSvids({ audience: ORIGIN, jwks: bundle, trustDomains: ['spiffe://example.org'] })
     const svid = async (sub: string): Promise<string> =>
       new SignJWT({ sub, aud: [ORIGIN], exp: NOON + 60 })
         .setProtectedHeader({ alg: 'ES256', kid: 'j' })
         .sign(await importJWK(privateJwk))
     expect(await outcomeOf(preset, await svid('spiffe://example.org/a'))).toBe('spiffe://example.org/a')
-    for (const sub of ['spiffe://other.example/a', 'wimse://example.com/a', 'a']) expect(await outcomeOf(preset, await svid(sub))).toBe(INVALID)
+    for (const sub of ['spiffe://other.example/a', 'wimse://example.com/a', 'a'])
+      expect(await outcomeOf(preset, await svid(sub))).toBe(INVALID)
     const asWits = { ...preset, jwks: { keys: [{ ...publicJwk, kid: 'j', use: 'wit-svid' }] } }
     expect(await outcomeOf(asWits, await svid('spiffe://example.org/a'))).toBe(INVALID)
-    expect(() => jwtSvids({ audience: ORIGIN, jwks: bundle, trustDomains: ['wimse://example.com'] })).toThrow(TypeError)
+    expect(() => jwtSvids({ audience: ORIGIN, jwks: bundle, trustDomains: ['wimse://example.com'] })).toThrow(
+      TypeError,
+    )
   })
 })
 

@@ -2,7 +2,13 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import { importJWK, SignJWT } from 'jose'
 import { type WimseOptions, type WimseRouteOptions, wimse } from 'fastify-wimse'
 import { type Credential, signRequest } from 'wimse'
-import { createTestIdentityServer, type FixedClock, fixedClock, generateTestKeyPair, type TestIdentityServer } from 'wimse-testkit'
+import {
+  createTestIdentityServer,
+  type FixedClock,
+  fixedClock,
+  generateTestKeyPair,
+  type TestIdentityServer,
+} from 'wimse-testkit'
 
 /** Where the service is reached. */
 export const ORIGIN = 'https://inventory.example.com'
@@ -16,7 +22,10 @@ export interface BearerIssuer {
 }
 
 /** Makes an issuer with a key of its own. */
-export async function createBearerIssuer(clock: FixedClock, issuer = 'https://login.example.com'): Promise<BearerIssuer> {
+export async function createBearerIssuer(
+  clock: FixedClock,
+  issuer = 'https://login.example.com',
+): Promise<BearerIssuer> {
   const { privateJwk, publicJwk } = generateTestKeyPair('ES256')
   const key = await importJWK(privateJwk)
   return {
@@ -38,10 +47,17 @@ export interface MovingService {
   readonly handled: () => number
   readonly log: () => readonly Record<string, unknown>[]
   /** Header fields of a request with a WIT and a proof. */
-  proof(credential: Credential, path?: string, headers?: Record<string, string>): Record<string, string>
+  readonly proof: (
+    credential: Credential,
+    path?: string,
+    headers?: Record<string, string>,
+  ) => Record<string, string>
   /** A bearer token of a workload: `/checkout`. */
-  bearer(path: string, claims?: Record<string, unknown>): Promise<string>
-  send(headers: Record<string, string | string[]>, path?: string): Promise<{ status: number; code: string | null; headers: Record<string, unknown> }>
+  readonly bearer: (path: string, claims?: Record<string, unknown>) => Promise<string>
+  readonly send: (
+    headers: Record<string, string | string[]>,
+    path?: string,
+  ) => Promise<{ status: number; code: string | null; headers: Record<string, unknown> }>
 }
 
 /** Starts one with a route in each mode, `/required`, `/transition`, `/bearer` and `/off`, and those given. */
@@ -54,20 +70,27 @@ export async function movingService(
   const issuer = await createBearerIssuer(clock)
   const lines: string[] = []
   let handled = 0
-  const app = Fastify({ logger: { level: 'trace', stream: { write: (line: string) => void lines.push(line) } } })
+  const app = Fastify({
+    logger: { level: 'trace', stream: { write: (line: string) => void lines.push(line) } },
+  })
   await app.register(wimse, {
     audience: ORIGIN,
     trustDomains: identityServer.trustDomains,
     bearer: {
       issuer: 'https://login.example.com',
       audience: ORIGIN,
-      jwks: issuer.jwks as { keys: object[] },
+      jwks: issuer.jwks,
       identify: ({ sub }) => (typeof sub === 'string' ? `wimse://example.com/${sub}` : null),
     },
     now: clock,
     ...options,
   })
-  const modes = { '/required': { mode: 'required' }, '/transition': { mode: 'transition' }, '/bearer': { mode: 'bearer' }, '/off': { mode: 'off' } } as const
+  const modes = {
+    '/required': { mode: 'required' },
+    '/transition': { mode: 'transition' },
+    '/bearer': { mode: 'bearer' },
+    '/off': { mode: 'off' },
+  } as const
   for (const [url, config] of Object.entries<WimseRouteOptions>({ ...modes, ...routes })) {
     app.get(url, { config: { wimse: config } }, async (request) => {
       handled++
@@ -81,7 +104,8 @@ export async function movingService(
     issuer,
     handled: () => handled,
     log: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>),
-    proof: (credential, path = '/transition', headers = {}) => signRequest(credential, { url: ORIGIN + path, headers, now: clock }),
+    proof: (credential, path = '/transition', headers = {}) =>
+      signRequest(credential, { url: ORIGIN + path, headers, now: clock }),
     bearer: async (path, claims = {}) => `Bearer ${await issuer.token({ sub: path.slice(1), ...claims })}`,
     async send(headers, path = '/transition') {
       const response = await app.inject({ url: path, headers })

@@ -10,11 +10,21 @@ type Mode = 'required' | 'transition' | 'bearer' | 'off'
 const CREDENTIALS = {
   nothing: async () => ({}),
   'a bearer token': async ({ bearer }) => ({ authorization: await bearer('/checkout') }),
-  'an expired bearer token': async ({ bearer }) => ({ authorization: await bearer('/checkout', { exp: NOON - 60 }) }),
-  'a bearer token of a stranger': async ({ bearer }) => ({ authorization: await bearer('/checkout', { iss: 'https://evil.example' }) }),
-  'a bearer token for another service': async ({ bearer }) => ({ authorization: await bearer('/checkout', { aud: 'https://other.example' }) }),
-  'a bearer token bound to a key': async ({ bearer }) => ({ authorization: await bearer('/checkout', { cnf: { jkt: 'x' } }) }),
-  'the WIT as a bearer token': async (_service, credential) => ({ authorization: `Bearer ${credential.wit}` }),
+  'an expired bearer token': async ({ bearer }) => ({
+    authorization: await bearer('/checkout', { exp: NOON - 60 }),
+  }),
+  'a bearer token of a stranger': async ({ bearer }) => ({
+    authorization: await bearer('/checkout', { iss: 'https://evil.example' }),
+  }),
+  'a bearer token for another service': async ({ bearer }) => ({
+    authorization: await bearer('/checkout', { aud: 'https://other.example' }),
+  }),
+  'a bearer token bound to a key': async ({ bearer }) => ({
+    authorization: await bearer('/checkout', { cnf: { jkt: 'x' } }),
+  }),
+  'the WIT as a bearer token': async (_service, credential) => ({
+    authorization: `Bearer ${credential.wit}`,
+  }),
   'two bearer tokens': async ({ bearer }) => {
     const token = await bearer('/checkout')
     return { authorization: [token, token] }
@@ -60,10 +70,20 @@ const STRANGERS: Readonly<Record<keyof typeof CREDENTIALS, Readonly<Record<Mode,
   'a bearer token for another service': { required: NO_WIT, transition: INVALID, bearer: INVALID, off: IN },
   'a bearer token bound to a key': { required: NO_WIT, transition: INVALID, bearer: INVALID, off: IN },
   'the WIT as a bearer token': { required: NO_WIT, transition: INVALID, bearer: INVALID, off: IN },
-  'two bearer tokens': { required: [400, 'WIMSE_WPT_ACCESS_TOKEN_HASH'], transition: INVALID, bearer: INVALID, off: IN },
+  'two bearer tokens': {
+    required: [400, 'WIMSE_WPT_ACCESS_TOKEN_HASH'],
+    transition: INVALID,
+    bearer: INVALID,
+    off: IN,
+  },
   'Basic credentials': { required: NO_WIT, transition: MISSING, bearer: MISSING, off: IN },
   'a WIT and a proof': { required: IN, transition: IN, bearer: MISSING, off: IN },
-  'a WIT alone': { required: [400, 'WIMSE_WPT_MISSING'], transition: [400, 'WIMSE_WPT_MISSING'], bearer: MISSING, off: IN },
+  'a WIT alone': {
+    required: [400, 'WIMSE_WPT_MISSING'],
+    transition: [400, 'WIMSE_WPT_MISSING'],
+    bearer: MISSING,
+    off: IN,
+  },
   'a WIT and a proof for another path': {
     required: [400, 'WIMSE_WPT_AUDIENCE'],
     transition: [400, 'WIMSE_WPT_AUDIENCE'],
@@ -109,7 +129,13 @@ describe('mode and credential, for callers nobody knows anything of (BEAR-01 to 
   }
 })
 
-type History = 'none' | 'a WIT here' | 'a WIT elsewhere' | 'a refused WIT' | 'named by the operator' | 'forgotten'
+type History =
+  | 'none'
+  | 'a WIT here'
+  | 'a WIT elsewhere'
+  | 'a refused WIT'
+  | 'named by the operator'
+  | 'forgotten'
 
 const REFUSED: Outcome = [403, 'WIMSE_BEARER_REFUSED']
 const SUNSET: Outcome = [403, 'WIMSE_BEARER_SUNSET']
@@ -135,17 +161,43 @@ const HISTORIES: readonly Row[] = [
   { history: 'a WIT elsewhere', after: 0, transition: {}, bearer: REFUSED },
   { history: 'a refused WIT', after: 0, transition: {}, bearer: IN },
   { history: 'forgotten', after: 0, transition: {}, bearer: IN },
-  { history: 'named by the operator', after: 0, transition: { upgraded: ['wimse://example.com/checkout'] }, bearer: REFUSED },
-  { history: 'named by the operator', after: 0, transition: { upgraded: ({ path }) => path === '/checkout' }, bearer: REFUSED },
-  { history: 'named by the operator', after: 0, transition: { upgraded: ['wimse://example.com/other'] }, bearer: IN },
-  { history: 'named by the operator', after: 0, transition: { upgraded: ['wimse://example.com/checkout'], grace: 600 }, bearer: REFUSED },
+  {
+    history: 'named by the operator',
+    after: 0,
+    transition: { upgraded: ['wimse://example.com/checkout'] },
+    bearer: REFUSED,
+  },
+  {
+    history: 'named by the operator',
+    after: 0,
+    transition: { upgraded: ({ path }) => path === '/checkout' },
+    bearer: REFUSED,
+  },
+  {
+    history: 'named by the operator',
+    after: 0,
+    transition: { upgraded: ['wimse://example.com/other'] },
+    bearer: IN,
+  },
+  {
+    history: 'named by the operator',
+    after: 0,
+    transition: { upgraded: ['wimse://example.com/checkout'], grace: 600 },
+    bearer: REFUSED,
+  },
   { history: 'none', after: 9, transition: { sunset: date(10) }, bearer: IN },
   { history: 'none', after: 10, transition: { sunset: date(10) }, bearer: SUNSET },
   { history: 'none', after: 11, transition: { deprecation: date(-10), sunset: date(10) }, bearer: SUNSET },
   { history: 'a WIT here', after: 11, transition: { sunset: date(10) }, bearer: SUNSET },
   { history: 'none', after: 11, transition: { deprecation: date(-10) }, bearer: IN },
   { history: 'a WIT here', after: 0, transition: {}, mode: 'bearer', bearer: IN },
-  { history: 'named by the operator', after: 0, transition: { upgraded: ['wimse://example.com/checkout'] }, mode: 'bearer', bearer: IN },
+  {
+    history: 'named by the operator',
+    after: 0,
+    transition: { upgraded: ['wimse://example.com/checkout'] },
+    mode: 'bearer',
+    bearer: IN,
+  },
   { history: 'none', after: 10, transition: { sunset: date(10) }, mode: 'bearer', bearer: SUNSET },
 ]
 
@@ -160,7 +212,8 @@ describe('history and date, for a bearer token of the same caller', () => {
       if (history === 'a WIT here' || history === 'forgotten') {
         expect((await send(proof(checkout))).status).toBe(200)
       }
-      if (history === 'a WIT elsewhere') expect((await send(proof(checkout, '/elsewhere'), '/elsewhere')).status).toBe(200)
+      if (history === 'a WIT elsewhere')
+        expect((await send(proof(checkout, '/elsewhere'), '/elsewhere')).status).toBe(200)
       if (history === 'a refused WIT') expect((await send(proof(checkout, '/nowhere'))).status).toBe(400)
       if (history === 'forgotten') await app.wimse.forget('wimse://example.com/checkout')
       clock.advance(after)
@@ -168,7 +221,10 @@ describe('history and date, for a bearer token of the same caller', () => {
       const answer = await send({ authorization: await bearer('/checkout') }, `/${mode}`)
       expect([answer.status, answer.code]).toEqual(expected)
       expect(service.handled() - before).toBe(expected === IN ? 1 : 0)
-      if (expected !== IN) expect(answer.headers['www-authenticate']).toBe('Bearer realm="workloads", error="insufficient_scope"')
+      if (expected !== IN)
+        expect(answer.headers['www-authenticate']).toBe(
+          'Bearer realm="workloads", error="insufficient_scope"',
+        )
       // Another caller is not touched by any of it but the sunset.
       const other = await send({ authorization: await bearer('/another') }, `/${mode}`)
       expect(other.status).toBe(expected === SUNSET ? 403 : 200)

@@ -23,11 +23,19 @@ describe('answers to bearer callers', () => {
       expect(headers).toMatchObject(expected)
     }
     const wit = await send(proof(await identityServer.issue({ subject: '/other' })))
-    expect([wit.status, wit.headers['deprecation'], wit.headers['sunset'], wit.headers['link']]).toEqual([200, undefined, undefined, undefined])
+    expect([wit.status, wit.headers['deprecation'], wit.headers['sunset'], wit.headers['link']]).toEqual([
+      200,
+      undefined,
+      undefined,
+      undefined,
+    ])
   })
 
   it('say the dates of the route where it has its own', async () => {
-    const service = await movingService({ transition: dates }, { '/early': { mode: 'transition', transition: { sunset: at(60) } } })
+    const service = await movingService(
+      { transition: dates },
+      { '/early': { mode: 'transition', transition: { sunset: at(60) } } },
+    )
     const { send, bearer, clock } = service
     const authorization = await bearer('/checkout')
     expect((await send({ authorization }, '/early')).headers['sunset']).toBe(at(60).toUTCString())
@@ -61,19 +69,31 @@ describe('a caller memory', () => {
   it('that is full for a trust domain answers 503 to its bearer callers, and lets WITs in', async () => {
     const service = await movingService({ transition: { remember: memoryCallerMemory({ maxCallers: 1 }) } })
     const { send, bearer, proof, identityServer } = service
-    const [one, two] = [await identityServer.issue({ subject: '/one' }), await identityServer.issue({ subject: '/two' })]
+    const [one, two] = [
+      await identityServer.issue({ subject: '/one' }),
+      await identityServer.issue({ subject: '/two' }),
+    ]
     expect((await send({ authorization: await bearer('/stranger') })).status).toBe(200)
     expect((await send(proof(one))).status).toBe(200)
     expect((await send({ authorization: await bearer('/stranger') })).status).toBe(200)
     expect((await send(proof(two))).status).toBe(200)
     const stranger = await send({ authorization: await bearer('/stranger') })
-    expect([stranger.status, stranger.code, stranger.headers['retry-after']]).toEqual([503, 'WIMSE_CALLER_MEMORY_UNAVAILABLE', '1'])
+    expect([stranger.status, stranger.code, stranger.headers['retry-after']]).toEqual([
+      503,
+      'WIMSE_CALLER_MEMORY_UNAVAILABLE',
+      '1',
+    ])
     expect((await send({ authorization: await bearer('/one') })).code).toBe('WIMSE_BEARER_REFUSED')
     expect((await send(proof(one))).status).toBe(200)
   })
 
   const broken: readonly (readonly [what: string, answer: () => unknown])[] = [
-    ['throws', () => { throw new Error('down') }],
+    [
+      'throws',
+      () => {
+        throw new Error('down')
+      },
+    ],
     ['rejects', async () => Promise.reject(new Error('down'))],
     ['never answers', async () => new Promise(() => undefined)],
     ['answers with text', () => 'yes'],
@@ -81,7 +101,11 @@ describe('a caller memory', () => {
   ]
   for (const [what, answer] of broken) {
     it(`that ${what} lets no bearer token in`, async () => {
-      const remember = { remember: () => undefined, since: answer, forget: () => undefined } as unknown as CallerMemory
+      const remember = {
+        remember: () => undefined,
+        since: answer,
+        forget: () => undefined,
+      } as unknown as CallerMemory
       const { send, bearer, handled } = await movingService({ transition: { remember }, storeTimeoutMs: 20 })
       const { status, code } = await send({ authorization: await bearer('/checkout') })
       expect([status, code, handled()]).toEqual([503, 'WIMSE_CALLER_MEMORY_UNAVAILABLE', 0])
@@ -89,7 +113,11 @@ describe('a caller memory', () => {
   }
 
   it('that cannot remember lets nobody in whom it should remember', async () => {
-    const remember: CallerMemory = { remember: async () => Promise.reject(new Error('down')), since: () => null, forget: () => undefined }
+    const remember: CallerMemory = {
+      remember: async () => Promise.reject(new Error('down')),
+      since: () => null,
+      forget: () => undefined,
+    }
     const { send, proof, identityServer } = await movingService({ transition: { remember } })
     const { status, code } = await send(proof(await identityServer.issue({ subject: '/checkout' })))
     expect([status, code]).toEqual([503, 'WIMSE_CALLER_MEMORY_UNAVAILABLE'])
@@ -97,7 +125,11 @@ describe('a caller memory', () => {
 
   it('is told only of callers that were let in', async () => {
     const told: string[] = []
-    const remember: CallerMemory = { remember: (caller) => void told.push(caller), since: () => null, forget: () => undefined }
+    const remember: CallerMemory = {
+      remember: (caller) => void told.push(caller),
+      since: () => null,
+      forget: () => undefined,
+    }
     const service = await movingService({ transition: { remember }, allow: CHECKOUT })
     const { send, proof, identityServer } = service
     expect((await send(proof(await identityServer.issue({ subject: '/other' })))).status).toBe(403)
@@ -111,7 +143,9 @@ describe('a caller memory', () => {
     const { send, bearer, proof, identityServer } = service
     const authorization = await bearer('/checkout')
     const credential = await identityServer.issue({ subject: '/checkout' })
-    expect((await send({ authorization, ...proof(credential, '/bearer', { authorization }) }, '/bearer')).status).toBe(200)
+    expect(
+      (await send({ authorization, ...proof(credential, '/bearer', { authorization }) }, '/bearer')).status,
+    ).toBe(200)
     expect((await send({ authorization })).status).toBe(200)
   })
 
@@ -132,7 +166,11 @@ describe('rules and routes', () => {
   it('an encapsulated registration has its own way, for its own routes', async () => {
     const service = await movingService()
     const { app, identityServer, send, bearer, clock, issuer } = service
-    const inner = { audience: ORIGIN, trustDomains: identityServer.trustDomains, now: clock } satisfies WimseOptions
+    const inner = {
+      audience: ORIGIN,
+      trustDomains: identityServer.trustDomains,
+      now: clock,
+    } satisfies WimseOptions
     await app.register(async (scope) => {
       await scope.register(wimse, inner)
       scope.get('/inner', async () => 'reached')
@@ -149,7 +187,9 @@ describe('rules and routes', () => {
     expect(issuer).toBeDefined()
     expect((await send({ authorization }, '/inner')).code).toBe('WIMSE_WIT_MISSING')
     expect((await send({ authorization }, '/transition')).status).toBe(200)
-    expect((await app.inject({ url: '/lax', headers: { authorization: 'Bearer secret' } })).statusCode).toBe(200)
+    expect((await app.inject({ url: '/lax', headers: { authorization: 'Bearer secret' } })).statusCode).toBe(
+      200,
+    )
     expect((await app.inject({ url: '/lax', headers: { authorization } })).statusCode).toBe(401)
     expect((await send({ authorization: 'Bearer secret' }, '/transition')).code).toBe('WIMSE_BEARER_INVALID')
   })
@@ -182,7 +222,11 @@ describe('rules and routes', () => {
     ['transition.link', { bearer, transition: { link: 'https://a.example/>; rel="x"' } }],
     ['unknown option until', { bearer, transition: { until: at(0) } }],
     ['unknown option remember', { bearer }, { transition: { remember: false } }],
-    ['config.wimse.transition.sunset', { bearer, transition: { deprecation: at(1) } }, { transition: { sunset: at(0) } }],
+    [
+      'config.wimse.transition.sunset',
+      { bearer, transition: { deprecation: at(1) } },
+      { transition: { sunset: at(0) } },
+    ],
     ['adoptionWindow', { adoptionWindow: 0 }],
   ]
   for (const [names, options, route] of wrong) {
@@ -201,7 +245,10 @@ describe('rules and routes', () => {
 
 describe('app.wimse.adoption()', () => {
   it('tells who uses which credential where, since when, and what was refused', async () => {
-    const service = await movingService({ revisions: ['wpt-01', 'wpt-02'], allow: ({ path }) => path !== '/nobody' })
+    const service = await movingService({
+      revisions: ['wpt-01', 'wpt-02'],
+      allow: ({ path }) => path !== '/nobody',
+    })
     const { app, send, bearer, proof, identityServer, clock } = service
     const checkout = await identityServer.issue({ subject: '/checkout' })
     await send({ authorization: await bearer('/checkout') })
@@ -227,7 +274,12 @@ describe('app.wimse.adoption()', () => {
           {
             caller: CHECKOUT,
             bearer: { requests: 3, firstSeen: NOON, lastSeen: NOON + 30 },
-            wit: { requests: 2, firstSeen: NOON + 20, lastSeen: NOON + 20, revisions: { 'wpt-01': 1, 'wpt-02': 1 } },
+            wit: {
+              requests: 2,
+              firstSeen: NOON + 20,
+              lastSeen: NOON + 20,
+              revisions: { 'wpt-01': 1, 'wpt-02': 1 },
+            },
             refusals: 1,
           },
           {
@@ -237,7 +289,12 @@ describe('app.wimse.adoption()', () => {
             refusals: 1,
           },
         ],
-        refusals: { WIMSE_BEARER_REFUSED: 1, WIMSE_WORKLOAD_FORBIDDEN: 1, WIMSE_BEARER_INVALID: 1, WIMSE_BEARER_MISSING: 1 },
+        refusals: {
+          WIMSE_BEARER_REFUSED: 1,
+          WIMSE_WORKLOAD_FORBIDDEN: 1,
+          WIMSE_BEARER_INVALID: 1,
+          WIMSE_BEARER_MISSING: 1,
+        },
         dryRun: { accepted: 0, refusals: {} },
       },
     ])
@@ -248,8 +305,12 @@ describe('app.wimse.adoption()', () => {
     const { app, send, bearer, proof, identityServer, log } = service
     const authorization = await bearer('/checkout')
     const checkout = await identityServer.issue({ subject: '/checkout' })
-    expect((await send({ authorization, ...proof(checkout, '/bearer', { authorization }) }, '/bearer')).status).toBe(200)
-    expect((await send({ authorization, ...proof(checkout, '/elsewhere', { authorization }) }, '/bearer')).status).toBe(200)
+    expect(
+      (await send({ authorization, ...proof(checkout, '/bearer', { authorization }) }, '/bearer')).status,
+    ).toBe(200)
+    expect(
+      (await send({ authorization, ...proof(checkout, '/elsewhere', { authorization }) }, '/bearer')).status,
+    ).toBe(200)
     expect((await send({ authorization, 'workload-identity-token': 'x' }, '/bearer')).status).toBe(200)
     expect(app.wimse.adoption().routes[0]).toMatchObject({
       dryRun: { accepted: 1, refusals: { WIMSE_WPT_AUDIENCE: 1, WIMSE_WPT_MISSING: 1 } },
@@ -276,7 +337,10 @@ describe('app.wimse.adoption()', () => {
   })
 
   it('is bounded, and a route with callers it could not list is not ready', async () => {
-    const service = await movingService({ adoptionWindow: 100, bearer: { verify: (token) => `wimse://example.com/${token}` } })
+    const service = await movingService({
+      adoptionWindow: 100,
+      bearer: { verify: (token) => `wimse://example.com/${token}` },
+    })
     const { app, clock } = service
     clock.advance(200)
     for (let caller = 0; caller < 1010; caller++) {
@@ -305,7 +369,9 @@ describe('the log', () => {
     await send(proof(await identityServer.issue({ subject: '/checkout' })))
     for (let round = 0; round < 3; round++) await send({ authorization: await bearer('/checkout') })
     await send({ authorization: await bearer('/other') })
-    const warnings = log().filter(({ level, msg }) => level === 40 && String(msg).includes('still sends a bearer token'))
+    const warnings = log().filter(
+      ({ level, msg }) => level === 40 && String(msg).includes('still sends a bearer token'),
+    )
     expect(warnings).toEqual([expect.objectContaining({ caller: CHECKOUT, route: 'GET /transition' })])
   })
 
@@ -319,6 +385,7 @@ describe('the log', () => {
     await send({ authorization, ...proof(credential, '/bearer') }, '/bearer')
     await send({ authorization: `${authorization}x` })
     const text = JSON.stringify(log())
-    for (const part of tokens.flatMap((token) => token.split(/[. ]/)).filter(({ length }) => length > 8)) expect(text).not.toContain(part)
+    for (const part of tokens.flatMap((token) => token.split(/[. ]/)).filter(({ length }) => length > 8))
+      expect(text).not.toContain(part)
   })
 })

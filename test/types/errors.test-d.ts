@@ -21,6 +21,8 @@ export function aCodeNarrowsInASwitchThatCanBeComplete(error: UnavailableError):
       return 'nothing'
     case 'WIMSE_TRUST_UNAVAILABLE':
       return 'the keys'
+    case 'WIMSE_CALLER_MEMORY_UNAVAILABLE':
+      return 'who has a WIT'
     default:
       return error.code satisfies never
   }

@@ -8,6 +8,7 @@ import {
   type UnverifiedWit,
   type WitRules,
 } from '../../packages/core/src/trust/wit.js'
+import { tokenHash } from '../../packages/core/src/crypto/token-hash.js'
 import type { Authenticator, TrustBundle, Workload } from 'wimse'
 
 interface Given {
@@ -37,11 +38,11 @@ export function aTrustedWitCannotBeWrittenByHand(
 
 export function aWitIsTrustedOnlyOnceItIsParsed({ token, unverified, bundle, rules }: Given): void {
   trustWit(unverified, bundle, rules, 0) satisfies TrustedWit
-  trustWit(parseWit(token, rules.algorithms), bundle, rules, 0) satisfies TrustedWit
+  trustWit(parseWit(token, tokenHash(token), rules.algorithms), bundle, rules, 0) satisfies TrustedWit
   // @ts-expect-error a string is not a WIT of the right shape
   trustWit(token, bundle, rules, 0)
   // @ts-expect-error what is parsed is believed by nobody
-  parseWit(token, rules.algorithms) satisfies TrustedWit
+  parseWit(token, tokenHash(token), rules.algorithms) satisfies TrustedWit
 }
 
 export function aProofIsVerifiedOnlyAgainstATrustedWit({

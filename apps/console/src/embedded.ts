@@ -24,6 +24,7 @@ const HOST = '127.0.0.1'
 const TRUST_DOMAIN = 'wimse://example.com'
 const CHECKOUT = `${TRUST_DOMAIN}/checkout`
 const VISITOR = `${TRUST_DOMAIN}/visitor`
+const LATECOMER = `${TRUST_DOMAIN}/latecomer`
 
 /** The longest an identity token may live, because nothing renews those of the embedded services. */
 const DAY = 86_400
@@ -56,12 +57,15 @@ export async function startEmbedded(options: EmbeddedOptions = {}): Promise<Embe
       await freePort(ports.identityServer),
     )
 
+    const latecomerToken = newSecret()
+    const visitorToken = newSecret()
     const inventoryPort = await freePort(ports.inventory)
     const inventory = await listen(
       await createInventory({
         audience: `http://${HOST}:${inventoryPort}`,
         trustDomains: { [TRUST_DOMAIN]: { jwksUri: `${identityServer}/jwks.json` } },
         checkout: CHECKOUT,
+        legacyTokens: { [latecomerToken]: LATECOMER, [visitorToken]: VISITOR },
         log,
       }),
       inventoryPort,
@@ -72,7 +76,7 @@ export async function startEmbedded(options: EmbeddedOptions = {}): Promise<Embe
       await createCheckout({ credentials: staticCredentials(enrolment), inventory, log }),
       await freePort(ports.checkout),
     )
-    return { identityServer, inventory, checkout, visitorSecret, close }
+    return { identityServer, inventory, checkout, visitorSecret, latecomerToken, visitorToken, close }
   } catch (error) {
     await close()
     throw error

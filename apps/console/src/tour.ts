@@ -22,6 +22,8 @@ export interface Visit extends Services {
   readonly visitor: Visitor
   /** A protected URL of the inventory. */
   readonly stock: string
+  /** One where callers that have no identity yet may use a bearer token. */
+  readonly prices: string
 }
 
 /** What was tried and what came of it. */
@@ -127,6 +129,30 @@ export const tour: readonly TourCall[] = [
       fetch(stock, { headers: { ...ACCESS_TOKEN, ...sign(visitor, stock) } }),
   },
   {
+    tried: 'the proof in the Authorization field, as wpt-02 has it',
+    expected: { status: 200, code: null },
+    call: async ({ stock, visitor }) =>
+      fetch(stock, { headers: signRequest(visitor.credential, { url: stock, revision: 'wpt-02' }) }),
+  },
+  {
+    tried: 'a bearer token, where it still works: deprecated',
+    expected: { status: 200, code: null },
+    call: async ({ prices, latecomerToken }) => {
+      const response = await fetch(prices, { headers: { Authorization: `Bearer ${latecomerToken}` } })
+      if (!response.headers.has('deprecation')) throw new Error('nothing says that it is deprecated')
+      return response
+    },
+  },
+  {
+    tried: 'a bearer token of a caller that has shown a WIT',
+    expected: { status: 403, code: 'WIMSE_BEARER_REFUSED' },
+    call: async ({ prices, visitor, visitorToken }) => {
+      const first = await readOutcome(await fetch(prices, { headers: sign(visitor, prices) }))
+      if (first.status !== 200) throw new Error('the WIT was not accepted')
+      return fetch(prices, { headers: { Authorization: `Bearer ${visitorToken}` } })
+    },
+  },
+  {
     tried: 'no token at all, on the health route',
     expected: { status: 200, code: null },
     call: async ({ inventory }) => fetch(`${inventory}/healthz`),
@@ -143,7 +169,8 @@ export async function takeTour(
   calls: readonly TourCall[] = tour,
 ): Promise<readonly TourLine[]> {
   const stock = `${services.inventory}/stock/apple`
-  const visit = { ...services, stock, visitor: await enrolVisitor(services) }
+  const prices = `${services.inventory}/prices/apple`
+  const visit = { ...services, stock, prices, visitor: await enrolVisitor(services) }
   const lines: TourLine[] = []
   for (const { tried, expected, call } of calls) {
     const outcome = await call(visit).then(readOutcome, () => null)

@@ -7,6 +7,8 @@ import { createStock } from './stock.js'
 export interface InventoryOptions extends Pick<WimseOptions, 'audience' | 'trustDomains'> {
   /** Identifier of the only workload that may reserve. */
   readonly checkout: string
+  /** Tokens of callers that cannot sign yet, by token: whose they are. Default none. */
+  readonly legacyTokens?: Readonly<Record<string, string>>
   /** How many there are at first, by item. Default a thousand apples and three pears. */
   readonly stock?: Readonly<Record<string, number>>
   /** Pino's level, default `info`, and where the lines go, default standard output. */
@@ -15,16 +17,23 @@ export interface InventoryOptions extends Pick<WimseOptions, 'audience' | 'trust
 
 /**
  * Makes the inventory: any workload of a trusted domain may look at the stock, only checkout may reserve,
- * and everybody may ask for its health.
+ * prices are also for callers that have nothing but a token yet, and everybody may ask for its health.
  *
  * @throws TypeError when an option is wrong
  */
 export async function createInventory(options: InventoryOptions): Promise<FastifyInstance> {
-  const { audience, trustDomains, checkout, log } = options
+  const { audience, trustDomains, checkout, legacyTokens = {}, log } = options
   const stock = createStock(options.stock ?? { apple: 1000, pear: 3 })
   const app = Fastify({ logger: { name: 'inventory', level: 'info', ...log, redact: redactPaths } })
 
-  await app.register(wimse, { audience, trustDomains })
+  const callers = new Map(Object.entries(legacyTokens))
+  await app.register(wimse, {
+    audience,
+    trustDomains,
+    revisions: ['wpt-01', 'wpt-02'],
+    bearer: { verify: (token) => callers.get(token) ?? null },
+    transition: { deprecation: BEARER_DEPRECATED },
+  })
 
   app.get('/healthz', { config: { wimse: false } }, async () => 'ok')
 
@@ -33,6 +42,12 @@ export async function createInventory(options: InventoryOptions): Promise<Fastif
     const left = stock.left(sku)
     if (left === null) return reply.code(404).send({ message: 'There is no such item.' })
     return { sku, left, caller: workloadOf(request).id }
+  })
+
+  // Not all callers sign yet; those who do may not go back.
+  app.get<Item>('/prices/:sku', { config: { wimse: { mode: 'transition' } } }, async (request) => {
+    const { id: caller, via } = workloadOf(request)
+    return { sku: request.params.sku, cents: 100, caller, via }
   })
 
   app.post<Item & { Body: { quantity: number } }>('/stock/:sku/reservations', {
@@ -51,6 +66,8 @@ export async function createInventory(options: InventoryOptions): Promise<Fastif
 
   return app
 }
+
+const BEARER_DEPRECATED = new Date('2026-11-01')
 
 interface Item {
   Params: { sku: string }

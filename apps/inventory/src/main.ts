@@ -1,11 +1,12 @@
 import { createInventory } from './index.js'
 
-const { HOST = '127.0.0.1', PORT = '8080', LOG_LEVEL = 'info' } = process.env
+const { HOST = '127.0.0.1', PORT = '8080', LOG_LEVEL = 'info', LEGACY_TOKENS = '' } = process.env
 
 const app = await createInventory({
   audience: required('AUDIENCE'),
   trustDomains: { [required('TRUST_DOMAIN')]: { jwksUri: required('JWKS_URL') } },
   checkout: required('CHECKOUT_ID'),
+  legacyTokens: LEGACY_TOKENS === '' ? {} : JSON.parse(LEGACY_TOKENS),
   log: { level: LOG_LEVEL },
 })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void app.close())

@@ -9,10 +9,26 @@
 export { type Authorization, readAuthorization } from './proof/authorization.js'
 export { admit, type AdmissionPolicy, type PresentedCredential } from './access/admit.js'
 export { type BearerVerifier, createBearerVerifier, REALM } from './access/bearer.js'
-export type { BearerContext, BearerOptions, JwtBearerOptions, OpaqueBearerOptions } from './access/bearer-options.js'
-export { accessTokens, type BearerPresetOptions, jwtSvids, kubernetesServiceAccounts } from './access/bearer-presets.js'
+export type {
+  BearerContext,
+  BearerOptions,
+  JwtBearerOptions,
+  OpaqueBearerOptions,
+} from './access/bearer-options.js'
+export {
+  accessTokens,
+  type BearerPresetOptions,
+  jwtSvids,
+  kubernetesServiceAccounts,
+} from './access/bearer-presets.js'
 export { memoryCallerMemory, type MemoryCallerMemoryOptions } from './access/memory-caller-memory.js'
-export { deprecationFields, readTransitionOptions, type Transition, type TransitionOptions, withRouteDates } from './access/transition.js'
+export {
+  deprecationFields,
+  readTransitionOptions,
+  type Transition,
+  type TransitionOptions,
+  withRouteDates,
+} from './access/transition.js'
 export type { CallerMemory } from './access/caller-memory.js'
 export {
   type AllowPredicate,

@@ -109,7 +109,9 @@ export function createAdoptionWatch(since: number, window: number): AdoptionWatc
 
   function isReady(record: RouteRecord, now: number): boolean {
     const from = now - window
-    const usesBearer = [...record.callers.values()].some(({ bearer }) => (bearer.lastSeen ?? -Infinity) > from)
+    const usesBearer = [...record.callers.values()].some(
+      ({ bearer }) => (bearer.lastSeen ?? -Infinity) > from,
+    )
     return since <= from && !usesBearer && record.lastDropped <= from
   }
 

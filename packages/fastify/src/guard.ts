@@ -89,7 +89,8 @@ export function createGuard(app: FastifyInstance, options: WimseOptions): Guard 
   if (onDenied !== 'reply' && onDenied !== 'throw') {
     throw new TypeError("option onDenied must be 'reply' or 'throw'")
   }
-  if (transition !== undefined && bearer === undefined) throw new TypeError('option transition needs the option bearer')
+  if (transition !== undefined && bearer === undefined)
+    throw new TypeError('option transition needs the option bearer')
   const moves = bearer === undefined ? null : readTransitionOptions(transition)
   const scope = readScopePolicy(mode, allow, moves)
   const replay = forCore.replay === undefined ? sharedReplayStore(app) : forCore.replay
@@ -113,7 +114,10 @@ export function createGuard(app: FastifyInstance, options: WimseOptions): Guard 
             clockTolerance: authenticator.clockTolerance,
             onEvent: (event) => onTrustEvent({ ...event, trustDomain: 'bearer' }),
           }),
-    adoption: createAdoptionWatch(startOf(authenticator), readNumber('adoptionWindow', adoptionWindow, { default: 86_400, min: 1 })),
+    adoption: createAdoptionWatch(
+      startOf(authenticator),
+      readNumber('adoptionWindow', adoptionWindow, { default: 86_400, min: 1 }),
+    ),
   }
 }
 

@@ -57,10 +57,7 @@ export function readPresented(
 
 /** Takes the tokens off a request whose sender is known, so that nothing downstream can pass them on. */
 export function stripTokens(request: FastifyRequest, revision: Revision | null): void {
-  const names = [
-    'workload-identity-token',
-    revision === 'wpt-02' ? 'authorization' : 'workload-proof-token',
-  ]
+  const names = ['workload-identity-token', revision === 'wpt-02' ? 'authorization' : 'workload-proof-token']
   const { headers, headersDistinct, rawHeaders } = request.raw
   for (const name of names) {
     delete headers[name]
@@ -91,7 +88,8 @@ function readBearerToken(fields: Fields, mode: WimseMode, accepted: readonly Rev
   }
   const { scheme, credentials } = readAuthorization(authorization ?? '')
   if (scheme === 'bearer') return credentials
-  const proof = mode === 'transition' ? accepted.flatMap((one) => challengesFor('WIMSE_WPT_MISSING', one)) : []
+  const proof =
+    mode === 'transition' ? accepted.flatMap((one) => challengesFor('WIMSE_WPT_MISSING', one)) : []
   throw new AuthenticationError('WIMSE_BEARER_MISSING', {
     reason: 'the request has no bearer token',
     challenges: [...proof, `Bearer realm="${REALM}"`],
@@ -128,9 +126,7 @@ function readCarriage(fields: Fields, accepted: readonly Revision[]): Carriage {
   const authorizations = values.map(readAuthorization)
   const inAuthorization = authorizations.filter(({ scheme }) => scheme === 'wpt')
   const revision: Revision =
-    inField.length === 0 && (inAuthorization.length > 0 || !accepted.includes('wpt-01'))
-      ? 'wpt-02'
-      : 'wpt-01'
+    inField.length === 0 && (inAuthorization.length > 0 || !accepted.includes('wpt-01')) ? 'wpt-02' : 'wpt-01'
   refuseRepeated(inField, inAuthorization, authorizations, revision)
   if (!values.every(isPrintable)) {
     throw refuse('WIMSE_WPT_ACCESS_TOKEN_HASH', 'the Authorization field is not printable ASCII', revision)
@@ -151,18 +147,10 @@ function refuseRepeated(
 ): void {
   const proofs = inField.length + inAuthorization.length
   if (proofs > 1 || (inAuthorization.length > 0 && authorizations.length > 1)) {
-    throw refuse(
-      'WIMSE_WPT_REPEATED',
-      'the request has more than one proof or Authorization field',
-      revision,
-    )
+    throw refuse('WIMSE_WPT_REPEATED', 'the request has more than one proof or Authorization field', revision)
   }
   if (authorizations.length > 1) {
-    throw refuse(
-      'WIMSE_WPT_ACCESS_TOKEN_HASH',
-      'the request has more than one Authorization field',
-      revision,
-    )
+    throw refuse('WIMSE_WPT_ACCESS_TOKEN_HASH', 'the request has more than one Authorization field', revision)
   }
 }
 

@@ -66,7 +66,11 @@ async function verified(request: FastifyRequest, reply: FastifyReply, guard: Gua
   await state.verified
 }
 
-async function verify(request: FastifyRequest, reply: FastifyReply, { guard, policy }: RequestState): Promise<void> {
+async function verify(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { guard, policy }: RequestState,
+): Promise<void> {
   const { authenticator, adoption } = guard
   // Asked for by hand on a route that asks for nothing itself: then for all there is.
   const mode = policy.mode === 'off' ? 'required' : policy.mode
@@ -103,7 +107,8 @@ function admissionPolicy(
     context: request,
     bearer: mode === 'required' ? null : bearer,
     // Where a bearer token decides, a WIT decides nothing; only the dates count.
-    transition: mode === 'bearer' ? transition && { ...transition, memory: null, upgraded: () => false } : transition,
+    transition:
+      mode === 'bearer' ? transition && { ...transition, memory: null, upgraded: () => false } : transition,
   }
 }
 
@@ -136,7 +141,10 @@ function warnOfBearer(request: FastifyRequest, guard: Guard, { id, via }: Worklo
   warned.set(guard, callers)
   if (callers.has(id) || callers.size >= MOST_WARNINGS) return
   callers.add(id)
-  request.log.warn({ caller: id, route: routeOf(request) }, 'a caller that has a WIT still sends a bearer token')
+  request.log.warn(
+    { caller: id, route: routeOf(request) },
+    'a caller that has a WIT still sends a bearer token',
+  )
 }
 
 function routeOf(request: FastifyRequest): string {

@@ -41,7 +41,13 @@ export async function admit<Context>(
   presented: PresentedCredential,
   policy: AdmissionPolicy<Context>,
 ): Promise<Workload> {
-  const { authenticator, bearer = null, transition = null, context, onAuthenticated = () => undefined } = policy
+  const {
+    authenticator,
+    bearer = null,
+    transition = null,
+    context,
+    onAuthenticated = () => undefined,
+  } = policy
   const { storeTimeoutMs } = authenticator
   if (presented.via === 'wit') {
     const workload = await authenticator.authenticate(presented.tokens)

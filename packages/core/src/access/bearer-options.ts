@@ -9,7 +9,8 @@ import {
 } from '../trust/sources.js'
 
 /** JWTs of one issuer as bearer tokens. Its keys come from `jwks`, `jwksFile` or `jwksUri`. */
-export interface JwtBearerOptions extends Omit<TrustBundleSourceOptions, 'source' | 'issuerMetadata' | 'allowedOrigins'> {
+export interface JwtBearerOptions
+  extends Omit<TrustBundleSourceOptions, 'source' | 'issuerMetadata' | 'allowedOrigins'> {
   /** `iss`, letter for letter. Null for JWT-SVIDs, which need not have one: `sub` says whose they are. */
   readonly issuer: string | null
   /** Values of `aud` that mean this service; one has to be among the token's. */
@@ -67,15 +68,34 @@ export type BearerEntry =
       readonly trustDomains: ReadonlySet<string>
     }
 
-const KEY_OPTIONS = ['jwks', 'jwksFile', 'jwksUri', 'maxStale', 'cooldown', 'timeoutMs', 'maxBytes', 'ca', 'allowInsecure']
-const JWT_OPTIONS = ['issuer', 'audience', 'algorithms', 'typ', 'use', 'identify', 'trustDomains', ...KEY_OPTIONS]
+const KEY_OPTIONS = [
+  'jwks',
+  'jwksFile',
+  'jwksUri',
+  'maxStale',
+  'cooldown',
+  'timeoutMs',
+  'maxBytes',
+  'ca',
+  'allowInsecure',
+]
+const JWT_OPTIONS = [
+  'issuer',
+  'audience',
+  'algorithms',
+  'typ',
+  'use',
+  'identify',
+  'trustDomains',
+  ...KEY_OPTIONS,
+]
 
 /** Checks every entry. @throws TypeError naming the option that is wrong */
 export function readBearerOptions(
   options: BearerOptions | readonly BearerOptions[],
   context: BearerContext,
 ): readonly BearerEntry[] {
-  const list = [options].flat() as BearerOptions[]
+  const list: readonly BearerOptions[] = [options].flat()
   if (list.length === 0) throw new TypeError('option bearer must not be an empty list')
   return list.map((entry, index) => {
     const name = Array.isArray(options) ? `bearer[${index}]` : 'bearer'
@@ -108,7 +128,8 @@ function readJwtEntry(name: string, entry: JwtBearerOptions, context: BearerCont
   if (unknown !== undefined || algorithms.length === 0) {
     throw new TypeError(`option ${name}.algorithms must be some of ${ALGORITHM_NAMES.join(', ')}`)
   }
-  if (typ !== undefined && (typeof typ !== 'string' || typ === '')) throw new TypeError(`option ${name}.typ must be a string`)
+  if (typ !== undefined && (typeof typ !== 'string' || typ === ''))
+    throw new TypeError(`option ${name}.typ must be a string`)
   if (use !== undefined && use !== 'jwt-svid') throw new TypeError(`option ${name}.use must be jwt-svid`)
   return {
     kind: 'jwt',
@@ -126,7 +147,10 @@ function readJwtEntry(name: string, entry: JwtBearerOptions, context: BearerCont
 function readSource(name: string, entry: JwtBearerOptions, context: BearerContext): TrustBundleSource {
   const from = Object.fromEntries(Object.entries(entry).filter(([option]) => KEY_OPTIONS.includes(option)))
   try {
-    return createTrustBundleSource(from, { ...context, ...(entry.use === undefined ? {} : { use: entry.use }) })
+    return createTrustBundleSource(from, {
+      ...context,
+      ...(entry.use === undefined ? {} : { use: entry.use }),
+    })
   } catch (cause) {
     throw new TypeError(`option ${name}: ${(cause as Error).message}`, { cause })
   }

@@ -31,7 +31,9 @@ export function kubernetesServiceAccounts(
 ): JwtBearerOptions {
   const { trustDomain, identify, ...rest } = options
   if (!isTrustDomain(trustDomain)) {
-    throw new TypeError('kubernetesServiceAccounts: trustDomain must be one, such as wimse://cluster.example.com')
+    throw new TypeError(
+      'kubernetesServiceAccounts: trustDomain must be one, such as wimse://cluster.example.com',
+    )
   }
   return {
     trustDomains: [trustDomain],
@@ -39,7 +41,9 @@ export function kubernetesServiceAccounts(
     identify:
       identify ??
       (({ sub }) => {
-        const account = /^system:serviceaccount:([a-z0-9-]+):([a-z0-9.-]+)$/.exec(typeof sub === 'string' ? sub : '')
+        const account = /^system:serviceaccount:([a-z0-9-]+):([a-z0-9.-]+)$/.exec(
+          typeof sub === 'string' ? sub : '',
+        )
         return account === null ? null : `${trustDomain}/ns/${account[1]}/sa/${account[2]}`
       }),
   }

@@ -6,7 +6,12 @@ import type { Workload } from '../identity/workload.js'
 import { JwsRefused, splitCompactJws } from '../jws/compact-jws.js'
 import { type JsonObject, parseJsonObject } from '../jws/strict-json.js'
 import { selectTrustKey, type TrustKey } from '../trust/trust-bundle.js'
-import { type BearerContext, type BearerOptions, type BearerEntry, readBearerOptions } from './bearer-options.js'
+import {
+  type BearerContext,
+  type BearerOptions,
+  type BearerEntry,
+  readBearerOptions,
+} from './bearer-options.js'
 
 /** Finds out whom a bearer token names. */
 export interface BearerVerifier {
@@ -70,7 +75,11 @@ export function createBearerVerifier(
     const identifier = readWorkloadIdentifier(named)
     if (identifier === null) throw refuse('the token names no workload', undefined, named)
     if (!entry.trustDomains.has(identifier.trustDomain)) {
-      throw refuse('the issuer may not name this trust domain', [...entry.trustDomains], identifier.trustDomain)
+      throw refuse(
+        'the issuer may not name this trust domain',
+        [...entry.trustDomains],
+        identifier.trustDomain,
+      )
     }
     const expiresAt = claims['exp']
     return Object.freeze({
@@ -129,7 +138,8 @@ async function verifyJwt(entry: JwtEntry, token: string, now: number): Promise<J
 
 async function findKey(entry: JwtEntry, { kid, alg }: JsonObject): Promise<TrustKey | null> {
   const algorithm = [...entry.algorithms].find((name) => name === alg)
-  if (algorithm === undefined) throw refuse('alg is not one of the accepted algorithms', [...entry.algorithms], alg)
+  if (algorithm === undefined)
+    throw refuse('alg is not one of the accepted algorithms', [...entry.algorithms], alg)
   if (kid !== undefined && typeof kid !== 'string') throw refuse('kid is not a string')
   const { source, issuer } = entry
   const name = issuer ?? 'bearer'
@@ -142,7 +152,10 @@ async function ask<T>(question: () => Promise<T>): Promise<T> {
   try {
     return await beforeDeadline(question(), LONGEST_ANSWER_MS)
   } catch (cause) {
-    throw new UnavailableError('WIMSE_TRUST_UNAVAILABLE', { reason: 'bearer tokens cannot be checked', cause })
+    throw new UnavailableError('WIMSE_TRUST_UNAVAILABLE', {
+      reason: 'bearer tokens cannot be checked',
+      cause,
+    })
   }
 }
 

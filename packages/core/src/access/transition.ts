@@ -36,7 +36,14 @@ export interface Transition {
   readonly link: string | null
 }
 
-const OPTIONS: readonly (keyof TransitionOptions)[] = ['remember', 'upgraded', 'grace', 'deprecation', 'sunset', 'link']
+const OPTIONS: readonly (keyof TransitionOptions)[] = [
+  'remember',
+  'upgraded',
+  'grace',
+  'deprecation',
+  'sunset',
+  'link',
+]
 
 /** Checks transition options. @throws TypeError naming the one that is wrong */
 export function readTransitionOptions(options: TransitionOptions = {}): Transition {
@@ -60,7 +67,8 @@ export function withRouteDates(
   options: Pick<TransitionOptions, 'deprecation' | 'sunset' | 'link'>,
 ): Transition {
   refuseUnknownOptions('config.wimse.transition', options, ['deprecation', 'sunset', 'link'])
-  const { deprecation = transition.deprecation ?? undefined, sunset = transition.sunset ?? undefined } = options
+  const { deprecation = transition.deprecation ?? undefined, sunset = transition.sunset ?? undefined } =
+    options
   const dates = {
     ...(deprecation === undefined ? {} : { deprecation }),
     ...(sunset === undefined ? {} : { sunset }),
@@ -68,7 +76,8 @@ export function withRouteDates(
   return {
     ...transition,
     ...readDates('config.wimse.transition', dates),
-    link: options.link === undefined ? transition.link : readLink('config.wimse.transition.link', options.link),
+    link:
+      options.link === undefined ? transition.link : readLink('config.wimse.transition.link', options.link),
   }
 }
 
@@ -99,7 +108,8 @@ export async function revalidateBearer(
   } catch (cause) {
     throw unavailable('nobody can tell whether the caller has a WIT', cause)
   }
-  if (isUpgraded !== false) throw refuse('WIMSE_BEARER_REFUSED', 'the operator says that the caller has a WIT')
+  if (isUpgraded !== false)
+    throw refuse('WIMSE_BEARER_REFUSED', 'the operator says that the caller has a WIT')
   if (since !== null && now >= since + grace) {
     throw refuse('WIMSE_BEARER_REFUSED', 'the caller has shown a WIT before', `WIT since ${since}`)
   }
@@ -131,7 +141,11 @@ export async function rememberCaller(
  * @see {@link https://www.rfc-editor.org/rfc/rfc9745#section-2}
  * @see {@link https://www.rfc-editor.org/rfc/rfc8594#section-3}
  */
-export function deprecationFields({ deprecation, sunset, link }: Transition): Readonly<Record<string, string>> {
+export function deprecationFields({
+  deprecation,
+  sunset,
+  link,
+}: Transition): Readonly<Record<string, string>> {
   return {
     ...(deprecation === null ? {} : { deprecation: `@${Math.floor(deprecation.getTime() / 1000)}` }),
     ...(sunset === null ? {} : { sunset: sunset.toUTCString() }),
@@ -140,8 +154,8 @@ export function deprecationFields({ deprecation, sunset, link }: Transition): Re
 }
 
 function isCallerMemory(value: unknown): value is CallerMemory {
-  const memory = value as CallerMemory | null
-  return [memory?.remember, memory?.since, memory?.forget].every((method) => typeof method === 'function')
+  const memory = value as Record<string, unknown> | null
+  return ['remember', 'since', 'forget'].every((method) => typeof memory?.[method] === 'function')
 }
 
 function readUpgraded(upgraded: TransitionOptions['upgraded'] & {}): (workload: Workload) => boolean {
@@ -172,7 +186,12 @@ function readDates(
 
 function readLink(name: string, link: unknown): string | null {
   if (link === undefined) return null
-  if (typeof link === 'string' && /^https?:\/\/[\x21\x23-\x3b\x3d\x3f-\x7e]+$/.test(link) && URL.canParse(link)) return link
+  if (
+    typeof link === 'string' &&
+    /^https?:\/\/[\x21\x23-\x3b\x3d\x3f-\x7e]+$/.test(link) &&
+    URL.canParse(link)
+  )
+    return link
   throw new TypeError(`option ${name} must be an http or https URL`)
 }
 
