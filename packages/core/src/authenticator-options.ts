@@ -28,6 +28,12 @@ export interface TrustDomainOptions extends TrustBundleSourceOptions {
   readonly algorithms?: readonly AlgorithmName[]
 }
 
+/** Leniencies towards tokens that do not keep to the drafts. Each makes a check weaker. */
+export interface InteropOptions {
+  /** `'derive'` takes a `cnf.jwk` without `alg` for the algorithm of its key type and curve. */
+  readonly confirmationAlgorithm?: 'derive'
+}
+
 /** Options of {@link createAuthenticator}. What is needed for safety has no default. */
 export interface AuthenticatorOptions {
   /** The origins this service is reached at. Never taken from `Host` or `X-Forwarded-*`. */
@@ -59,6 +65,8 @@ export interface AuthenticatorOptions {
   readonly otherTokens?: readonly string[]
   /** Asked on every request once all else is verified. Anything but `false`, also throwing, refuses. */
   readonly isRevoked?: (workload: Workload) => boolean | Promise<boolean>
+  /** Leniencies that some meshes need today. Default none. */
+  readonly interop?: InteropOptions
   /** Told when keys are refreshed, added or removed, and when that fails. Default nobody. */
   readonly onTrustEvent?: (event: TrustEvent) => void
   /** Identity tokens remembered, each some 6 KB, so that each is verified once. Default 10000. */
@@ -82,6 +90,7 @@ export const AUTHENTICATOR_OPTIONS: readonly (keyof AuthenticatorOptions)[] = [
   'algorithms',
   'otherTokens',
   'isRevoked',
+  'interop',
   'onTrustEvent',
   'witCacheSize',
   'now',
@@ -121,6 +130,7 @@ export function readAuthenticatorOptions(options: AuthenticatorOptions): Authent
       algorithms,
       clockTolerance,
       maxTokenLifetime,
+      deriveConfirmationAlgorithm: readInterop(options.interop),
       onTrustEvent: readFunction('onTrustEvent', options.onTrustEvent, () => undefined),
     }),
     replay: readReplayStore(options.replay),
@@ -156,7 +166,11 @@ export function readAuthenticatorOptions(options: AuthenticatorOptions): Authent
 }
 
 /** What trust domains have in common unless they say otherwise. */
-interface TrustDefaults extends Pick<WitRules, 'algorithms' | 'clockTolerance' | 'maxTokenLifetime'> {
+interface TrustDefaults
+  extends Pick<
+    WitRules,
+    'algorithms' | 'clockTolerance' | 'maxTokenLifetime' | 'deriveConfirmationAlgorithm'
+  > {
   readonly onTrustEvent: (event: TrustEvent) => void
 }
 
@@ -204,8 +218,9 @@ function readTrustDomain(
   const accepted = readAlgorithms(`${name}.algorithms`, algorithms, [...defaults.algorithms])
   const within = (names: ReadonlySet<string>): ReadonlySet<string> =>
     profile === 'wit' ? names : new Set([...names].filter((algorithm) => SVID_ALGORITHMS.test(algorithm)))
-  const { clockTolerance, maxTokenLifetime } = defaults
+  const { clockTolerance, maxTokenLifetime, deriveConfirmationAlgorithm } = defaults
   const rules: WitRules = {
+    deriveConfirmationAlgorithm,
     clockTolerance,
     maxTokenLifetime,
     profile,
@@ -225,6 +240,15 @@ function readAlgorithms(name: string, value: unknown, fallback: readonly string[
     throw new TypeError(`option ${name}: ${unknown} is not one of ${fallback.join(', ')}`)
   if (names.length === 0) throw new TypeError(`option ${name} must not be empty`)
   return new Set(names)
+}
+
+function readInterop(interop: unknown): boolean {
+  if (interop === undefined) return false
+  refuseUnknownOptions('option interop', interop, ['confirmationAlgorithm'])
+  const { confirmationAlgorithm } = interop as InteropOptions
+  if (confirmationAlgorithm === undefined || confirmationAlgorithm === 'derive')
+    return confirmationAlgorithm === 'derive'
+  throw new TypeError("option interop.confirmationAlgorithm must be 'derive'")
 }
 
 function readReplayStore(replay: unknown): ReplayStore | false {

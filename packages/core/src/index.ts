@@ -42,6 +42,7 @@ export { type Authenticator, createAuthenticator, type PresentedTokens } from '.
 export {
   AUTHENTICATOR_OPTIONS,
   type AuthenticatorOptions,
+  type InteropOptions,
   type TrustDomainOptions,
 } from './authenticator-options.js'
 export type { Clock, Instant } from './clock.js'

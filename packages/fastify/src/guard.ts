@@ -17,6 +17,7 @@ import {
 } from 'wimse'
 import { type AdoptionWatch, createAdoptionWatch } from './adoption.js'
 import type { DenyOptions } from './deny.js'
+import { warnOfHeaderLimit } from './header-limit.js'
 import { logStoreEvents, warnOfSeparateStores } from './store-log.js'
 import { logTrustEvents } from './trust-log.js'
 import { type RoutePolicy, readScopePolicy, type WimseAllowRule, type WimseMode } from './route-config.js'
@@ -100,6 +101,7 @@ export function createGuard(app: FastifyInstance, options: WimseOptions): Guard 
   const onTrustEvent = logTrustEvents(app.log, forCore.onTrustEvent)
   const processes = readNumber('replicas', replicas, { default: 1, min: 1, integer: true })
   const authenticator = createAuthenticator({ ...forCore, replay, onTrustEvent }, logStoreEvents(app.log))
+  warnOfHeaderLimit(app, forCore)
   warnOfSeparateStores(app.log, replay, processes)
   return {
     authenticator,

@@ -23,6 +23,7 @@ export {
   type CallerMemory,
   createTrustBundleSource,
   type Diagnostics,
+  type InteropOptions,
   jwtSvids,
   kubernetesServiceAccounts,
   memberOf,

@@ -78,11 +78,11 @@ export function verifyProof(
       received,
       challenges: challengesFor(code, context.revision),
     })
-  const { key, algorithm } = wit.confirmation
+  const { key, algorithm, names } = wit.confirmation
   const jws = parseProof(token, rules.algorithms, refuse)
   const { claims } = jws
-  if (jws.algorithm.name !== algorithm.name) {
-    throw refuse('WIMSE_WPT_ALGORITHM', 'alg is not that of cnf.jwk', algorithm.name, jws.algorithm.name)
+  if (!names.includes(jws.algorithm.name)) {
+    throw refuse('WIMSE_WPT_ALGORITHM', 'alg is not that of cnf.jwk', names, jws.algorithm.name)
   }
   const expiresAt = readExpiry(claims, rules, now, refuse)
   const jti = readIdentifier(claims, refuse)

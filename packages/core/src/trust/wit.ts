@@ -37,6 +37,8 @@ export interface WitRules {
   readonly algorithms: ReadonlySet<string>
   /** Algorithms of confirmation keys accepted, by name. */
   readonly confirmationAlgorithms: ReadonlySet<string>
+  /** Takes confirmation keys without `alg` for the algorithm of their type and curve. */
+  readonly deriveConfirmationAlgorithm: boolean
   /** Issuers that may speak for the trust domain; null when `iss` plays no part. */
   readonly issuers: ReadonlySet<string> | null
   /** Seconds. */
@@ -116,7 +118,11 @@ export function trustWit(wit: UnverifiedWit, bundle: TrustBundle, rules: WitRule
   if (!verifySignature(jws.algorithm, key.key, jws.signingInput, jws.signature)) {
     throw refuse('WIMSE_WIT_SIGNATURE', 'the signature does not verify', key.kid, jws.kid)
   }
-  const confirmation = readConfirmationKey(claims['cnf'], rules.confirmationAlgorithms)
+  const confirmation = readConfirmationKey(
+    claims['cnf'],
+    rules.confirmationAlgorithms,
+    rules.deriveConfirmationAlgorithm,
+  )
   if (typeof confirmation === 'string') throw refuse('WIMSE_WIT_CONFIRMATION', confirmation)
   return { subject, claims: deepFreeze(claims), hash, confirmation, ...lifetime } as TrustedWit
 }
