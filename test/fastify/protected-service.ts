@@ -14,7 +14,10 @@ export interface ProtectedService {
 }
 
 /** Starts a service on a real socket. Bodies are parsed by a parser that counts. */
-export async function startProtectedService(options: WimseOptions): Promise<ProtectedService> {
+export async function startProtectedService(
+  options: WimseOptions,
+  wantedPort = 0,
+): Promise<ProtectedService> {
   const handled: Workload[] = []
   let parsed = 0
   let log = ''
@@ -32,7 +35,7 @@ export async function startProtectedService(options: WimseOptions): Promise<Prot
     handled.push(request.workload!)
     return { caller: request.workload!.id }
   })
-  await app.listen({ port: 0, host: '127.0.0.1' })
+  await app.listen({ port: wantedPort, host: '127.0.0.1' })
   const { port } = app.server.address() as { port: number }
   return { app, port, handled, parsedBodies: () => parsed, log: () => log }
 }

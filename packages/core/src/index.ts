@@ -101,3 +101,4 @@ export {
 } from './trust/sources.js'
 export { readTrustBundle, type TrustBundle, type TrustKey } from './trust/trust-bundle.js'
 export type { TrustEvent } from './trust/trust-event.js'
+export { watchFile } from './trust/watch-file.js'

@@ -3,7 +3,9 @@
  *
  * @module
  */
-export { type CredentialSource, staticCredentials } from './credential-source.js'
+export type { CredentialEvent, CredentialSource } from './credentials/credential-source.js'
+export { fileCredentials, type FileCredentialsOptions } from './credentials/file-credentials.js'
+export { staticCredentials } from './credentials/static-credentials.js'
 export { wimseClient, wimseClient as default } from './plugin.js'
 export type { TargetOptions } from './targets.js'
 export { createWorkloadFetch, type WorkloadFetch, type WorkloadFetchOptions } from './workload-fetch.js'

@@ -9,7 +9,7 @@ import {
   SigningError,
   signRequest,
 } from 'wimse'
-import type { CredentialSource } from './credential-source.js'
+import type { CredentialSource } from './credentials/credential-source.js'
 import { readTargets, type TargetOptions, targetOf } from './targets.js'
 
 /** Options of {@link createWorkloadFetch} and of the plugin. */

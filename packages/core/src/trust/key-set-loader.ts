@@ -1,8 +1,7 @@
-import { watch } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import { parseJsonObject } from '../jws/strict-json.js'
 import { type FetchOptions, fetchDocument } from './fetch-document.js'
+import { watchFile } from './watch-file.js'
 
 /** Gets a key set as it is now. */
 export interface KeySetLoader {
@@ -29,16 +28,7 @@ export function fileLoader(path: string, maxBytes: number): KeySetLoader {
       if (bytes.length > maxBytes) throw new Error(`longer than ${maxBytes} bytes`)
       return bytes
     },
-    watch: (changed) => {
-      try {
-        // The folder and not the file: replacing a file leaves a watch on the one that was replaced.
-        const watcher = watch(dirname(path), { persistent: false }, changed)
-        watcher.on('error', () => watcher.close())
-        return () => watcher.close()
-      } catch {
-        return () => undefined
-      }
-    },
+    watch: (changed) => watchFile(path, changed),
   }
 }
 

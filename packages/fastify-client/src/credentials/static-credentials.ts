@@ -1,12 +1,5 @@
-import { type Credential, importCredential } from 'wimse'
-
-/** Where the credential for the next request comes from; it may be another for each. */
-export interface CredentialSource {
-  /** The credential to sign with now. Asked for every request. */
-  current(): Credential | Promise<Credential>
-  /** Lets go of timers, sockets and watches. */
-  close?(): void | Promise<void>
-}
+import { importCredential } from 'wimse'
+import type { CredentialSource } from './credential-source.js'
 
 /**
  * A credential that stays the same until the process ends: for tests, and where something else restarts
