@@ -141,9 +141,9 @@ describe('fileCredentials(), on a real disk (CLI-07, CLI-05)', () => {
     writeFileSync(paths.key, keyText(first))
     const workloadFetch = createWorkloadFetch({ credentials: source, targets: [origin] })
     const statuses = new Map<number, number>()
-    let rotating = true
+    const test = { rotating: true }
     const calls = (async () => {
-      while (rotating) {
+      while (test.rotating) {
         const { status } = await workloadFetch(`${origin}/a`)
         statuses.set(status, (statuses.get(status) ?? 0) + 1)
       }
@@ -160,7 +160,7 @@ describe('fileCredentials(), on a real disk (CLI-07, CLI-05)', () => {
       }
       await eventually(`/rotation-${rotation}`)
     }
-    rotating = false
+    test.rotating = false
     await calls
     expect([...statuses.keys()]).toEqual([200])
     expect(new Set(service.handled.map(({ id }) => id)).size).toBeGreaterThanOrEqual(12)

@@ -6,7 +6,15 @@
 export type { CredentialEvent, CredentialSource } from './credentials/credential-source.js'
 export { fileCredentials, type FileCredentialsOptions } from './credentials/file-credentials.js'
 export { staticCredentials } from './credentials/static-credentials.js'
+export {
+  type Dispatch,
+  type DispatchHandler,
+  type DispatchRequest,
+  wimseInterceptor,
+  type WimseInterceptor,
+} from './interceptor.js'
 export { wimseClient, wimseClient as default } from './plugin.js'
+export type { SignerOptions } from './signer.js'
 export type { TargetOptions } from './targets.js'
 export { createWorkloadFetch, type WorkloadFetch, type WorkloadFetchOptions } from './workload-fetch.js'
 export { type Credential, redactPaths, SigningError } from 'wimse'

@@ -6,6 +6,8 @@ export interface TargetOptions {
   readonly url: string
   /** `aud` of proofs for this target, where the called side has agreed on one. Default the request's URL. */
   readonly audience?: string
+  /** Whether a transaction token of the request being handled may travel on to it. Default false. */
+  readonly propagate?: boolean
 }
 
 /** A target that a URL belongs to. */
@@ -14,6 +16,7 @@ export interface Target {
   /** Empty, or whole segments without a slash at the end. */
   readonly path: string
   readonly audience: string | undefined
+  readonly propagate: boolean
 }
 
 /**
@@ -30,8 +33,8 @@ export function readTargets(targets: unknown, allowInsecure: boolean): readonly 
 
 function readTarget(target: unknown, name: string, allowInsecure: boolean): Target {
   const options = typeof target === 'string' ? { url: target } : (target as TargetOptions)
-  refuseUnknownOptions(`option ${name}`, options, ['url', 'audience'])
-  const { url, audience } = options
+  refuseUnknownOptions(`option ${name}`, options, ['url', 'audience', 'propagate'])
+  const { url, audience, propagate = false } = options
   if (typeof url !== 'string' || !TARGET.test(url) || !URL.canParse(url)) {
     throw new TypeError(`option ${name} must be an https URL without user information, query or fragment`)
   }
@@ -42,7 +45,8 @@ function readTarget(target: unknown, name: string, allowInsecure: boolean): Targ
   if (audience !== undefined && (typeof audience !== 'string' || audience === '')) {
     throw new TypeError(`option ${name}.audience must be a string`)
   }
-  return { origin: parsed.origin, path: parsed.pathname.replace(/\/+$/, ''), audience }
+  if (typeof propagate !== 'boolean') throw new TypeError(`option ${name}.propagate must be a boolean`)
+  return { origin: parsed.origin, path: parsed.pathname.replace(/\/+$/, ''), audience, propagate }
 }
 
 /**

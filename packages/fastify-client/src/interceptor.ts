@@ -1,0 +1,109 @@
+import { SigningError } from 'wimse'
+import { createSigner, refuseReserved, type SignerOptions } from './signer.js'
+
+/** What undici dispatches, as far as signing is concerned. */
+export interface DispatchRequest {
+  readonly origin?: string | URL | undefined
+  readonly path: string
+  readonly headers?: unknown
+}
+
+/** What hears of the outcome: a handler of undici's. */
+export interface DispatchHandler {
+  onResponseError?(controller: never, error: Error): void
+  onError?(error: Error): void
+}
+
+/** Sends a request; undici's `dispatch`. */
+export type Dispatch<Request extends DispatchRequest = DispatchRequest, Handler = DispatchHandler> = (
+  request: Request,
+  handler: Handler,
+) => boolean
+
+/** An interceptor as undici's `compose` takes it. */
+export type WimseInterceptor = <Request extends DispatchRequest, Handler>(
+  dispatch: Dispatch<Request, Handler>,
+) => Dispatch<Request, Handler>
+
+/**
+ * Makes an interceptor for an undici dispatcher that shows who is calling: each attempt carries the identity
+ * token and a new proof.
+ *
+ * List it first in `compose`, so that it is the innermost: a retry or a redirect above it is signed anew, and
+ * one below it would send a proof twice. A redirect leads to a target, or it fails.
+ *
+ * A request for anything but a target fails with a `SigningError`, before anything is sent: the codes are
+ * those of `createWorkloadFetch`.
+ *
+ * @throws TypeError naming the option that is wrong
+ */
+export function wimseInterceptor(options: SignerOptions): WimseInterceptor {
+  const signer = createSigner(options)
+  return (dispatch) => (request, handler) => {
+    void send(dispatch, request, handler)
+    return true
+  }
+
+  async function send<Request extends DispatchRequest, Handler>(
+    dispatch: Dispatch<Request, Handler>,
+    request: Request,
+    handler: Handler,
+  ): Promise<void> {
+    try {
+      dispatch({ ...request, headers: await sign(request) }, handler)
+    } catch (error) {
+      fail(handler, error)
+    }
+  }
+
+  async function sign({ origin, path, headers: given }: DispatchRequest): Promise<string[]> {
+    const fields = readFields(given)
+    refuseReserved(fields.map(([name]) => name))
+    const url = readUrl(origin, path)
+    const signed = await signer.sign(url, signer.targetOf(url), fields)
+    return [...fields, ...Object.entries(signed)].flat()
+  }
+}
+
+/** The URL as it goes over the wire: undici sends a path as it is, and a parser would tidy it up. */
+function readUrl(origin: string | URL | undefined, path: string): URL {
+  const text = `${origin === undefined ? '' : new URL(origin).origin}${path}`
+  const url = path.startsWith('/') && URL.canParse(text) ? new URL(text) : null
+  if (url !== null && url.pathname === path.replace(/[?#].*$/s, '')) return url
+  throw new SigningError('WIMSE_TARGET_NOT_ALLOWED', {
+    reason: 'the path is not one that every reader reads alike',
+    received: path,
+  })
+}
+
+/** Header fields in any of the forms that undici takes: a flat list, pairs, or an object. */
+function readFields(headers: unknown): [string, string][] {
+  if (headers === null || headers === undefined) return []
+  if (Array.isArray(headers) && !headers.every(Array.isArray)) {
+    return headers.flatMap((value, index) => (index % 2 === 0 ? pairs(value, headers[index + 1]) : []))
+  }
+  const entries =
+    Symbol.iterator in Object(headers)
+      ? (headers as Iterable<readonly [unknown, unknown]>)
+      : Object.entries(headers)
+  return [...entries].flatMap(([name, value]) => pairs(name, value))
+}
+
+function pairs(name: unknown, value: unknown): [string, string][] {
+  if (value === null || value === undefined) return []
+  return [value].flat().map((one: unknown) => [textOf(name), textOf(one)])
+}
+
+/** Numbers and buffers are sent as their text. */
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : (value as { toString(): string }).toString()
+}
+
+function fail(handler: unknown, error: unknown): void {
+  const { onResponseError, onError } = handler as {
+    onResponseError?: (controller: null, error: unknown) => void
+    onError?: (error: unknown) => void
+  }
+  if (onResponseError !== undefined) onResponseError.call(handler, null, error)
+  else onError?.call(handler, error)
+}

@@ -1,0 +1,111 @@
+import {
+  type Clock,
+  DEFAULT_PROOF_LIFETIME,
+  type HeaderFields,
+  readFieldNames,
+  readNumber,
+  refuseUnknownOptions,
+  type Revision,
+  REVISIONS,
+  SigningError,
+  signRequest,
+} from 'wimse'
+import type { CredentialSource } from './credentials/credential-source.js'
+import { readTargets, type Target, type TargetOptions, targetOf } from './targets.js'
+
+/** What to sign with, and for whom. */
+export interface SignerOptions {
+  /** Whose identity requests carry; asked for every request. */
+  readonly credentials: CredentialSource
+  /** Where the identity may go. Nothing is sent anywhere else. */
+  readonly targets: readonly (string | TargetOptions)[]
+  /** How the proof travels. Default `'wpt-01'`. */
+  readonly revision?: Revision
+  /** Seconds a proof lives. Default 60; never past the identity token. */
+  readonly lifetime?: number
+  /** Names of header fields that carry tokens; covered by `oth` when they are there. Default none. */
+  readonly otherTokens?: readonly string[]
+  /** Allows http beyond loopback, where something else secures the channel. Default false. */
+  readonly allowInsecure?: boolean
+  /** Epoch seconds. Default the system clock. */
+  readonly now?: Clock
+}
+
+/** Signs requests for the configured targets. */
+export interface Signer {
+  /** The target of a URL. @throws SigningError `WIMSE_TARGET_NOT_ALLOWED`, `WIMSE_URL_INSECURE` */
+  readonly targetOf: (url: URL) => Target
+  /** The fields to add to a request for a target, made anew for every attempt. */
+  readonly sign: (
+    url: URL,
+    target: Target,
+    headers: HeaderFields,
+    signal?: AbortSignal,
+  ) => Promise<Record<string, string>>
+}
+
+const OPTIONS: readonly (keyof SignerOptions)[] = [
+  'credentials',
+  'targets',
+  'revision',
+  'lifetime',
+  'otherTokens',
+  'allowInsecure',
+  'now',
+]
+
+/** Makes a signer. @throws TypeError naming the option that is wrong */
+export function createSigner(options: SignerOptions): Signer {
+  refuseUnknownOptions('fastify-wimse-client', options, OPTIONS)
+  const { credentials, revision = 'wpt-01', allowInsecure = false, now } = options
+  const lifetime = readNumber('lifetime', options.lifetime, {
+    default: DEFAULT_PROOF_LIFETIME,
+    min: 1,
+    max: 300,
+  })
+  const otherTokens = readFieldNames('otherTokens', options.otherTokens)
+  if (typeof credentials?.current !== 'function') {
+    throw new TypeError('option credentials must be a credential source')
+  }
+  if (!Object.hasOwn(REVISIONS, revision)) {
+    throw new TypeError(`option revision must be one of ${Object.keys(REVISIONS).join(', ')}`)
+  }
+  if (now !== undefined && typeof now !== 'function') throw new TypeError('option now must be a function')
+  if (typeof allowInsecure !== 'boolean') throw new TypeError('option allowInsecure must be a boolean')
+  const targets = readTargets(options.targets, allowInsecure)
+
+  return {
+    targetOf: (url) => targetOf(url, targets, allowInsecure),
+    sign: async (url, { audience }, headers, signal) => {
+      const credential = await unlessAborted(credentials.current(), signal)
+      return signRequest(credential, { url, headers, revision, audience, otherTokens, lifetime, now })
+    },
+  }
+}
+
+/** `Host` would lead the called side's log astray; the others are the signer's alone. */
+export function refuseReserved(names: Iterable<string>): void {
+  for (const name of names) {
+    const lower = name.toLowerCase()
+    if (lower !== 'host' && !lower.startsWith('workload-')) continue
+    throw new SigningError('WIMSE_HEADER_RESERVED', {
+      reason: 'only the client sets this field',
+      received: name,
+    })
+  }
+}
+
+async function unlessAborted<T>(answer: T | Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return answer
+  signal.throwIfAborted()
+  let abort: () => void = () => undefined
+  const aborted = new Promise<never>((_resolve, reject) => {
+    abort = () => reject(signal.reason as Error)
+    signal.addEventListener('abort', abort, { once: true })
+  })
+  try {
+    return await Promise.race([answer, aborted])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}
