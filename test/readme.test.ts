@@ -46,7 +46,17 @@ describe('every table in a README is true', () => {
   }
   const firstCell = (row: string): string => /`([^`]+)`/.exec(row)?.[1] ?? row
 
-  const pluginOptions = ['mode', 'allow', 'stripTokens', 'problemTypeBase', 'onDenied', 'bearer', 'transition', 'adoptionWindow']
+  const pluginOptions = [
+    'mode',
+    'allow',
+    'stripTokens',
+    'problemTypeBase',
+    'onDenied',
+    'bearer',
+    'transition',
+    'adoptionWindow',
+    'replicas',
+  ]
   const clientOptions = [
     'credentials',
     'targets',
@@ -61,6 +71,11 @@ describe('every table in a README is true', () => {
     ['packages/fastify/README.md', 'options: fastify-wimse', [...AUTHENTICATOR_OPTIONS, ...pluginOptions]],
     ['README.md', 'options: fastify-wimse-client', clientOptions],
     ['packages/fastify-client/README.md', 'options: fastify-wimse-client', clientOptions],
+    [
+      'packages/redis/README.md',
+      'options: redisReplayStore',
+      ['client', 'keyPrefix', 'maxEntriesPerCaller', 'warn'],
+    ],
   ] as const) {
     it(`${readme} lists every option (${marker})`, () => {
       expect(tableAfter(readme, marker).map(firstCell).sort()).toEqual([...names].sort())

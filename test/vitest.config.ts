@@ -18,6 +18,7 @@ export default defineConfig({
     alias: {
       'fastify-wimse': source('packages/fastify'),
       'fastify-wimse-client': source('packages/fastify-client'),
+      'wimse-redis': source('packages/redis'),
       'wimse-testkit': source('packages/testkit'),
       wimse: source('packages/core'),
       '@wimse-demo/identity-server': source('apps/identity-server'),
