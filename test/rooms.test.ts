@@ -157,6 +157,7 @@ const DOORS: Readonly<Record<string, Omit<Door, 'undocumented'>>> = {
       'accessTokens',
       'admit',
       'allow',
+      'beforeDeadline',
       'challengesFor',
       'compileAllowRule',
       'createAuthenticator',

@@ -39,7 +39,7 @@ async function measure(what, count, optionsFor) {
   const created = performance.now() - start
   await authenticator.ready().catch(() => undefined)
   const ready = performance.now() - start
-  while (!(await authenticator.haveKeys())) await settle()
+  while (!(await authenticator.isReady())) await settle()
   const complete = performance.now() - start
   const after = await memory()
   const requests = 3000

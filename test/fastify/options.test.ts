@@ -122,6 +122,9 @@ const wrong: readonly (readonly [option: string, value: unknown])[] = [
   ['stripTokens', 'no'],
   ['problemTypeBase', 'problems'],
   ['onDenied', 'ignore'],
+  ['onStoreFailure', 'ignore'],
+  ['replicas', 0],
+  ['replicas', 1.5],
   ['maxProofLifeTime', 60],
 ]
 

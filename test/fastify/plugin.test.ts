@@ -616,6 +616,23 @@ describe('app.wimse.ready()', () => {
     }
     const other = await serviceUnderTest({ trustDomains: { 'wimse://example.com': { source } } })
     expect(await other.app.wimse.ready()).toBe(false)
+    for (const claim of [
+      () => 'full',
+      async () => Promise.reject(new Error('down')),
+      async () => new Promise(() => undefined),
+    ]) {
+      const stalled = await serviceUnderTest({ replay: { claim } as never, storeTimeoutMs: 20 })
+      expect(await stalled.app.wimse.ready()).toBe(false)
+    }
+    const bearer = { verify: () => null }
+    const forgetful = {
+      remember: () => undefined,
+      since: async () => Promise.reject(new Error('down')),
+      forget: () => undefined,
+    }
+    const moving = await serviceUnderTest({ bearer, transition: { remember: forgetful } })
+    expect(await moving.app.wimse.ready()).toBe(false)
+    expect(await (await serviceUnderTest({ bearer })).app.wimse.ready()).toBe(true)
   })
 })
 

@@ -4,7 +4,7 @@ import { AuthenticationError, UnavailableError } from './errors.js'
 import type { Workload } from './identity/workload.js'
 import { isRequestTarget } from './proof/audience.js'
 import { type VerifiedProof, verifyProof } from './proof/wpt.js'
-import { claimProof, proofFingerprint } from './replay/replay-store.js'
+import { claimProof, proofFingerprint, takesClaims } from './replay/replay-store.js'
 import { createStoreFailureJudge, type StoreEvent, warnOfStoreEvent } from './replay/store-failure.js'
 import { challengesFor, type Revision } from './revisions.js'
 import { createTrustedDomains } from './trust/trusted-domains.js'
@@ -52,8 +52,11 @@ export interface Authenticator {
    * on trying, and until they succeed requests of that domain are answered with 503.
    */
   ready(): Promise<void>
-  /** Whether the keys of every trust domain are there now: for a readiness probe. Never rejects. */
-  haveKeys(): Promise<boolean>
+  /**
+   * Whether the keys of every trust domain are there and the replay store takes claims: for a readiness
+   * probe, which leaves one claim a time behind, for a second. Never rejects.
+   */
+  isReady(): Promise<boolean>
   /** Lets go of what the trust sources hold. */
   close(): Promise<void>
 }
@@ -160,6 +163,11 @@ export function createAuthenticator(
     throw new AuthenticationError('WIMSE_WIT_REVOKED', { reason, received: workload.id, cause })
   }
 
+  async function isReady(): Promise<boolean> {
+    const { replay, storeTimeoutMs } = settings
+    return (await trusted.haveKeys()) && (replay === false || takesClaims(replay, storeTimeoutMs))
+  }
+
   return {
     authenticate,
     now: readTime,
@@ -167,7 +175,7 @@ export function createAuthenticator(
     storeTimeoutMs: settings.storeTimeoutMs,
     revisions: settings.revisions,
     ready: trusted.ready,
-    haveKeys: trusted.haveKeys,
+    isReady,
     close: trusted.close,
   }
 }

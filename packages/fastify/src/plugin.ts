@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { parseWorkloadIdentifier, type Workload } from 'wimse'
+import { beforeDeadline, type CallerMemory, parseWorkloadIdentifier, type Workload } from 'wimse'
 import type { Adoption } from './adoption.js'
 import { existingScopes } from './encapsulation.js'
 import { createGuard, type Guard, guardOf, setGuard, type WimseOptions } from './guard.js'
@@ -10,7 +10,7 @@ import { attachPolicy } from './route-policy.js'
 
 /** What the plugin tells about itself, as `app.wimse`. */
 export interface WimseControl {
-  /** True while the keys of every trust domain are there. For a readiness probe; never rejects. */
+  /** True while the keys of every trust domain are there and stores answer. For a probe; never rejects. */
   ready(): Promise<boolean>
   /** Who uses which credential on which route, since this process started: for the way to `'required'`. */
   adoption(): Adoption
@@ -116,12 +116,21 @@ export function workloadOf(request: FastifyRequest): Workload {
 
 function createControl({ authenticator, adoption, scope }: Guard): WimseControl {
   return {
-    ready: async () => authenticator.haveKeys(),
+    ready: async () => (await authenticator.isReady()) && (await remembers(scope.transition?.memory ?? null)),
     adoption: () => adoption.report(authenticator.now()),
     forget: async (caller) => {
       const { id } = parseWorkloadIdentifier(caller)
       await scope.transition?.memory?.forget(id)
     },
+  }
+}
+
+async function remembers(memory: CallerMemory | null): Promise<boolean> {
+  if (memory === null) return true
+  try {
+    return (await beforeDeadline(memory.since('wimse://readiness.invalid'), 1000)) !== undefined
+  } catch {
+    return false
   }
 }
 

@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import { beforeDeadline } from '../deadline.js'
 import { AuthenticationError, UnavailableError } from '../errors.js'
 import type { WorkloadIdentifier } from '../identity/workload-identifier.js'
@@ -78,5 +78,16 @@ async function ask(store: ReplayStore, claim: ProofClaim): Promise<ReplayAnswer>
       received: cause instanceof Error ? cause.message : undefined,
       cause,
     })
+  }
+}
+
+/** Whether a store takes claims: it is given one that means nothing, for a second. Never rejects. */
+export async function takesClaims(store: ReplayStore, timeoutMs: number): Promise<boolean> {
+  try {
+    const fingerprint = randomBytes(32).toString('base64url')
+    const answer = store.claim(fingerprint, 1, 'wimse://readiness.invalid')
+    return (await beforeDeadline(answer, timeoutMs)) === 'first'
+  } catch {
+    return false
   }
 }
