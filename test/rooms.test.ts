@@ -50,7 +50,7 @@ const CORE_ROOMS: Rooms = {
     'identity',
     'jws',
     'crypto',
-    'type node:crypto',
+    'node:crypto',
     'type jose',
     'node:path',
     'lru-cache',
@@ -188,6 +188,7 @@ const DOORS: Readonly<Record<string, Omit<Door, 'undocumented'>>> = {
       'verifyPossession',
       'watchFile',
       'withRouteDates',
+      'withoutTokens',
     ],
     types: [
       'AdmissionPolicy',

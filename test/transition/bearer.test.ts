@@ -167,6 +167,24 @@ describe('several entries', () => {
     ).toBe(INVALID)
   })
 
+  it('do not hand it to a function in another spelling either', async () => {
+    const lenient = { verify: () => LET_IN }
+    const bound = await other.token({ cnf: { jkt: 'x' } })
+    const last = bound.at(-1)!
+    const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+    const respelled = bound.slice(0, -1) + alphabet[alphabet.indexOf(last) ^ 1]!
+    expect(Buffer.from(respelled, 'base64url')).toEqual(Buffer.from(bound, 'base64url'))
+    const twice = Buffer.from('{"alg":"ES256","alg":"ES256"}').toString('base64url')
+    for (const token of [
+      respelled,
+      `${twice}.${bound.split('.')[1]!}.AA`,
+      `${Buffer.from(' {"typ":"wit+jwt"}').toString('base64url')}.e30.`,
+    ]) {
+      expect(await outcomeOf(lenient, token)).toBe(INVALID)
+    }
+    expect(await outcomeOf(lenient, 'three.opaque.parts')).toBe(LET_IN)
+  })
+
   it('do not hand a WIT or a bound token to a function', async () => {
     const asked: string[] = []
     const all = {
@@ -261,6 +279,12 @@ describe('presets', () => {
       expect([sub, await account(sub)]).toEqual([sub, INVALID])
     }
     expect(() => kubernetesServiceAccounts({ ...keys, trustDomain: 'example.com' })).toThrow(TypeError)
+    const undone = kubernetesServiceAccounts({
+      ...keys,
+      trustDomain: 'wimse://example.com',
+      trustDomains: undefined,
+    } as never)
+    expect(undone.trustDomains).toEqual(['wimse://example.com'])
   })
 
   it('jwtSvids() takes JWT-SVIDs by the jwt-svid keys of a SPIFFE bundle', async () => {
@@ -299,6 +323,8 @@ describe('bearer options', () => {
     ['algorithms', { ...login, algorithms: ['HS256'] }],
     ['algorithms', { ...login, algorithms: [] }],
     ['typ', { ...login, typ: 7 }],
+    ['typ', { ...login, typ: 'wit+jwt' }],
+    ['trustDomains', { ...login, trustDomains: ['wimse://exmaple.com'] }],
     ['use', { ...login, use: 'sig' }],
     ['exactly one', { ...login, jwksFile: '/a' }],
     ['exactly one', { ...login, jwks: undefined }],

@@ -1,10 +1,18 @@
-import Fastify from 'fastify'
+import Fastify, { type FastifyInstance } from 'fastify'
 import { describe, expect, it } from 'vitest'
-import { type CallerMemory, memoryCallerMemory, wimse, type WimseOptions } from 'fastify-wimse'
+import {
+  type CallerMemory,
+  memoryCallerMemory,
+  type RouteAdoption,
+  wimse,
+  type WimseOptions,
+} from 'fastify-wimse'
 import { signRequest } from 'wimse'
 import { movingService, NOON, ORIGIN } from './moving-service.js'
 
 const CHECKOUT = 'wimse://example.com/checkout'
+const routeOf = ({ wimse }: FastifyInstance, route: string): RouteAdoption =>
+  wimse.adoption().routes.find((one) => one.route === route)!
 const at = (seconds: number): Date => new Date((NOON + seconds) * 1000)
 
 describe('answers to bearer callers', () => {
@@ -138,6 +146,69 @@ describe('a caller memory', () => {
     expect(told).toEqual([CHECKOUT])
   })
 
+  it('is asked by another clock: one that is ahead makes no difference without grace, and nonsense is no answer', async () => {
+    for (const [since, code] of [
+      [NOON + 0.5, 'WIMSE_BEARER_REFUSED'],
+      [NOON + 3600, 'WIMSE_BEARER_REFUSED'],
+      [Number.NaN, 'WIMSE_CALLER_MEMORY_UNAVAILABLE'],
+      [Number.POSITIVE_INFINITY, 'WIMSE_CALLER_MEMORY_UNAVAILABLE'],
+    ] as const) {
+      const remember: CallerMemory = {
+        remember: () => undefined,
+        since: () => since,
+        forget: () => undefined,
+      }
+      const { send, bearer } = await movingService({ transition: { remember } })
+      expect((await send({ authorization: await bearer('/checkout') })).code).toBe(code)
+    }
+  })
+
+  it('is one for all registrations of a server, unless they have others', async () => {
+    const service = await movingService()
+    const { app, identityServer, issuer, clock, send, bearer, proof } = service
+    await app.register(async (scope) => {
+      await scope.register(wimse, {
+        audience: ORIGIN,
+        trustDomains: identityServer.trustDomains,
+        mode: 'transition',
+        bearer: {
+          issuer: 'https://login.example.com',
+          audience: ORIGIN,
+          jwks: issuer.jwks,
+          identify: () => CHECKOUT,
+        },
+        now: clock,
+      })
+      scope.get('/inner', async () => ({}))
+    })
+    expect(
+      (await send(proof(await identityServer.issue({ subject: '/checkout' }), '/inner'), '/inner')).status,
+    ).toBe(200)
+    const authorization = await bearer('/checkout')
+    for (const path of ['/inner', '/transition'])
+      expect((await send({ authorization }, path)).code).toBe('WIMSE_BEARER_REFUSED')
+    await app.wimse.forget(CHECKOUT)
+    for (const path of ['/inner', '/transition'])
+      expect((await send({ authorization }, path)).status).toBe(200)
+  })
+
+  it('and the replay store share one deadline', async () => {
+    const slow = async <T>(answer: T): Promise<T> => new Promise((resolve) => setTimeout(resolve, 80, answer))
+    const remember: CallerMemory = {
+      remember: async () => slow(undefined),
+      since: () => null,
+      forget: () => undefined,
+    }
+    const { send, proof, identityServer } = await movingService({
+      transition: { remember },
+      replay: { claim: async () => slow('first' as const) },
+      storeTimeoutMs: 120,
+    })
+    expect((await send(proof(await identityServer.issue({ subject: '/checkout' })))).code).toBe(
+      'WIMSE_CALLER_MEMORY_UNAVAILABLE',
+    )
+  })
+
   it('is not told of WITs that decide nothing', async () => {
     const service = await movingService()
     const { send, bearer, proof, identityServer } = service
@@ -194,6 +265,85 @@ describe('rules and routes', () => {
     expect((await send({ authorization: 'Bearer secret' }, '/transition')).code).toBe('WIMSE_BEARER_INVALID')
   })
 
+  it('the not-found handler stands under the rule of the scope, whoever calls it', async () => {
+    const service = await movingService(
+      { allow: 'wimse://example.com/admin' },
+      { '/lax': { mode: 'bearer', allow: CHECKOUT } },
+    )
+    const { app, send, bearer } = service
+    let reached = 0
+    app.setNotFoundHandler((_request, reply) => {
+      reached++
+      return reply.code(404).send({})
+    })
+    app.get('/gone', { config: { wimse: { mode: 'bearer', allow: CHECKOUT } } }, (_request, reply) =>
+      reply.callNotFound(),
+    )
+    expect((await send({ authorization: await bearer('/checkout') }, '/gone')).code).toBe('WIMSE_WIT_MISSING')
+    expect(reached).toBe(0)
+    const other = await movingService({ mode: 'transition', allow: 'wimse://example.com/admin' })
+    other.app.get('/gone', { config: { wimse: { allow: CHECKOUT } } }, (_request, reply) =>
+      reply.callNotFound(),
+    )
+    expect((await other.send({ authorization: await other.bearer('/checkout') }, '/gone')).code).toBe(
+      'WIMSE_WORKLOAD_FORBIDDEN',
+    )
+    const same = await movingService({ mode: 'transition' })
+    same.app.get('/gone', (_request, reply) => reply.callNotFound())
+    expect((await same.send({ authorization: await same.bearer('/checkout') }, '/gone')).status).toBe(404)
+  })
+
+  it('bearer tokens keep to maxTokenBytes', async () => {
+    const { send } = await movingService({ maxTokenBytes: 600, bearer: { verify: () => CHECKOUT } })
+    expect((await send({ authorization: `Bearer ${'a'.repeat(600)}` })).status).toBe(200)
+    expect((await send({ authorization: `Bearer ${'a'.repeat(601)}` })).code).toBe('WIMSE_TOKEN_TOO_LARGE')
+  })
+
+  it('a sunset that came too late in a route still counts', async () => {
+    const app = Fastify()
+    const route = { mode: 'transition', transition: { sunset: at(-1) } } as const
+    app.get('/late', { config: { wimse: route } }, async () => ({}))
+    const { identityServer } = await movingService()
+    await app.register(wimse, {
+      audience: ORIGIN,
+      trustDomains: identityServer.trustDomains,
+      mode: 'transition',
+      bearer: { verify: () => CHECKOUT },
+      now: () => NOON,
+    })
+    const response = await app.inject({ url: '/late', headers: { authorization: 'Bearer a' } })
+    expect(response.json()).toMatchObject({ code: 'WIMSE_BEARER_SUNSET' })
+  })
+
+  it('a WIT that decides nothing holds nothing up either, whatever is wrong with its trust domain', async () => {
+    const source = { bundleFor: async () => new Promise<never>(() => undefined) }
+    const { send, bearer, proof, identityServer } = await movingService({
+      trustDomains: { 'wimse://example.com': { source } },
+      storeTimeoutMs: 50,
+    })
+    const authorization = await bearer('/checkout')
+    const start = performance.now()
+    const headers = proof(await identityServer.issue({ subject: '/checkout' }), '/bearer', { authorization })
+    expect((await send({ authorization, ...headers }, '/bearer')).status).toBe(200)
+    expect(performance.now() - start).toBeLessThan(1000)
+  })
+
+  it('an async upgraded that fails is 503', async () => {
+    const { send, bearer } = await movingService({
+      transition: { upgraded: async () => Promise.reject(new Error('down')) },
+    })
+    expect((await send({ authorization: await bearer('/checkout') })).code).toBe(
+      'WIMSE_CALLER_MEMORY_UNAVAILABLE',
+    )
+  })
+
+  it('app.wimse.ready() is false while the keys of a bearer issuer are not there', async () => {
+    const bearer = { issuer: 'a', audience: ORIGIN, jwksUri: 'http://127.0.0.1:1/jwks', identify: () => null }
+    const { app } = await movingService({ bearer })
+    expect(await app.wimse.ready()).toBe(false)
+    expect(await (await movingService()).app.wimse.ready()).toBe(true)
+  })
+
   it('scopes inherit the mode of the registration', async () => {
     const { app, bearer, send } = await movingService({ mode: 'bearer' })
     await app.register(async (scope) => void scope.get('/inherited', async () => ({})), { prefix: '/p' })
@@ -218,6 +368,8 @@ describe('rules and routes', () => {
     ['transition.sunset', { bearer, transition: { sunset: '2027-01-01' } }],
     ['transition.sunset', { bearer, transition: { sunset: new Date('never') } }],
     ['transition.sunset', { bearer, transition: { deprecation: at(1), sunset: at(0) } }],
+    ['transition.grace', { bearer, transition: { remember: false, grace: 5 } }],
+    ['trustDomains', { bearer: { verify: () => null, trustDomains: ['wimse://exmaple.com'] } }],
     ['transition.link', { bearer, transition: { link: 'moving' } }],
     ['transition.link', { bearer, transition: { link: 'https://a.example/>; rel="x"' } }],
     ['unknown option until', { bearer, transition: { until: at(0) } }],
@@ -264,7 +416,8 @@ describe('app.wimse.adoption()', () => {
     await send({})
     const { since, routes } = app.wimse.adoption()
     expect(since).toBe(NOON)
-    expect(routes).toEqual([
+    expect(routes.map(({ route }) => route)).toEqual(['GET /required', 'GET /transition', 'GET /bearer'])
+    expect(routes.filter(({ callers }) => callers.length > 0)).toEqual([
       {
         route: 'GET /transition',
         mode: 'transition',
@@ -312,7 +465,7 @@ describe('app.wimse.adoption()', () => {
       (await send({ authorization, ...proof(checkout, '/elsewhere', { authorization }) }, '/bearer')).status,
     ).toBe(200)
     expect((await send({ authorization, 'workload-identity-token': 'x' }, '/bearer')).status).toBe(200)
-    expect(app.wimse.adoption().routes[0]).toMatchObject({
+    expect(routeOf(app, 'GET /bearer')).toMatchObject({
       dryRun: { accepted: 1, refusals: { WIMSE_WPT_AUDIENCE: 1, WIMSE_WPT_MISSING: 1 } },
       refusals: {},
     })
@@ -322,7 +475,7 @@ describe('app.wimse.adoption()', () => {
   it('says that a route is ready once it was watched for the whole window without a bearer token', async () => {
     const service = await movingService({ adoptionWindow: 100 })
     const { app, send, bearer, proof, identityServer, clock } = service
-    const ready = (): boolean => app.wimse.adoption().routes[0]!.ready
+    const ready = (): boolean => routeOf(app, 'GET /transition').ready
     const other = await identityServer.issue({ subject: '/other' })
     await send({ authorization: await bearer('/checkout') })
     clock.advance(99)
@@ -346,10 +499,10 @@ describe('app.wimse.adoption()', () => {
     for (let caller = 0; caller < 1010; caller++) {
       await app.inject({ url: '/transition', headers: { authorization: `Bearer ${caller}` } })
     }
-    const [route] = app.wimse.adoption().routes
-    expect([route!.callers.length, route!.dropped, route!.ready]).toEqual([1000, 10, false])
+    const route = routeOf(app, 'GET /transition')
+    expect([route.callers.length, route.dropped, route.ready]).toEqual([1000, 10, false])
     clock.advance(101)
-    expect(app.wimse.adoption().routes[0]!.ready).toBe(true)
+    expect(routeOf(app, 'GET /transition').ready).toBe(true)
   })
 
   it('is JSON, and a copy', async () => {
@@ -357,8 +510,8 @@ describe('app.wimse.adoption()', () => {
     await send({ authorization: await bearer('/checkout') })
     const report = app.wimse.adoption()
     expect(JSON.parse(JSON.stringify(report))).toEqual(report)
-    ;(report.routes[0]!.callers[0]!.bearer as { requests: number }).requests = 99
-    expect(app.wimse.adoption().routes[0]!.callers[0]!.bearer.requests).toBe(1)
+    ;(report.routes[1]!.callers[0]!.bearer as { requests: number }).requests = 99
+    expect(routeOf(app, 'GET /transition').callers[0]!.bearer.requests).toBe(1)
   })
 })
 
@@ -373,6 +526,26 @@ describe('the log', () => {
       ({ level, msg }) => level === 40 && String(msg).includes('still sends a bearer token'),
     )
     expect(warnings).toEqual([expect.objectContaining({ caller: CHECKOUT, route: 'GET /transition' })])
+  })
+
+  it('has no token in it when a function that had one fails or gives it back', async () => {
+    const secret = 'opaque-secret-token'
+    const failing = (token: string): never => {
+      throw Object.assign(new Error(`no answer for ${token}`), { config: { data: `token=${token}` } })
+    }
+    for (const options of [
+      { bearer: { verify: failing } },
+      { bearer: { verify: (token: string) => token } },
+      {
+        bearer: { verify: () => CHECKOUT },
+        allow: (_: unknown, request: { headers: { authorization?: string } }) =>
+          failing(request.headers.authorization!),
+      },
+    ]) {
+      const { send, log } = await movingService(options as Partial<WimseOptions>)
+      expect((await send({ authorization: `Bearer ${secret}` })).status).not.toBe(200)
+      expect(JSON.stringify(log())).not.toContain(secret)
+    }
   })
 
   it('has no token in it, whatever came', async () => {

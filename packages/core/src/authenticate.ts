@@ -1,5 +1,5 @@
 import { type AuthenticatorOptions, readAuthenticatorOptions } from './authenticator-options.js'
-import { beforeDeadline } from './deadline.js'
+import { beforeDeadline, createStoreBudget, type StoreBudget } from './deadline.js'
 import { AuthenticationError, UnavailableError } from './errors.js'
 import type { Workload } from './identity/workload.js'
 import { isRequestTarget } from './proof/audience.js'
@@ -35,12 +35,15 @@ export interface Authenticator {
    * This does NOT decide whether the workload may do what it asks for. Nothing covers method, query, body
    * or response.
    *
+   * @param stores time that store calls of the request may take together; default `storeTimeoutMs`
    * @throws AuthenticationError when the request does not show who sent it
    * @throws UnavailableError when that cannot be told right now
    */
-  authenticate(presented: PresentedTokens): Promise<Workload>
+  authenticate(presented: PresentedTokens, stores?: StoreBudget): Promise<Workload>
   /** Epoch seconds, by the clock that tokens are checked by. @throws UnavailableError when it gives no time */
   now(): number
+  /** Bytes a token may have. */
+  readonly maxTokenBytes: number
   /** Seconds clocks may differ. */
   readonly clockTolerance: number
   /** Milliseconds that stores may take. */
@@ -82,7 +85,10 @@ export function createAuthenticator(
   const { domains, algorithms, witCacheSize } = settings
   const trusted = createTrustedDomains(domains, algorithms, witCacheSize)
 
-  async function authenticate(presented: PresentedTokens): Promise<Workload> {
+  async function authenticate(
+    presented: PresentedTokens,
+    stores: StoreBudget = createStoreBudget(settings.storeTimeoutMs),
+  ): Promise<Workload> {
     const { now, elapsed } = readClock()
     const { revision = 'wpt-01', path: target, accessToken, txnToken, header = () => [] } = presented
     refuseUnfit(presented, revision)
@@ -108,7 +114,7 @@ export function createAuthenticator(
         forSeconds: Math.ceil(proof.expiresAt + settings.clockTolerance - now) + REPLAY_MARGIN_SECONDS,
         caller: workload.id,
         revision,
-        timeoutMs: settings.storeTimeoutMs,
+        stores,
       }).catch(judgeStoreFailure)
     }
     return workload
@@ -171,6 +177,7 @@ export function createAuthenticator(
   return {
     authenticate,
     now: readTime,
+    maxTokenBytes: settings.maxTokenBytes,
     clockTolerance: settings.clockTolerance,
     storeTimeoutMs: settings.storeTimeoutMs,
     revisions: settings.revisions,

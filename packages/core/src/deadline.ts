@@ -15,3 +15,22 @@ export async function beforeDeadline<T>(answer: T | PromiseLike<T>, timeoutMs: n
     clearTimeout(timer)
   }
 }
+
+/** The time that all store calls of one request may take together. */
+export interface StoreBudget {
+  /** Milliseconds that are left, at least one, for the call that starts now. */
+  left(): number
+  /** Takes off what a call has taken. */
+  spend(ms: number): void
+}
+
+/** Makes a budget of so many milliseconds. */
+export function createStoreBudget(ms: number): StoreBudget {
+  let left = ms
+  return {
+    left: () => Math.max(1, left),
+    spend: (taken) => {
+      left -= taken
+    },
+  }
+}

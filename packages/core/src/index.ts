@@ -60,6 +60,7 @@ export {
   type Diagnostics,
   SigningError,
   UnavailableError,
+  withoutTokens,
 } from './errors.js'
 export type { BoundTokens, Workload } from './identity/workload.js'
 export { parseWorkloadIdentifier, type WorkloadIdentifier } from './identity/workload-identifier.js'

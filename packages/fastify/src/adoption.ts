@@ -46,6 +46,8 @@ export interface Adoption {
 
 /** Watches which credentials callers use. */
 export interface AdoptionWatch {
+  /** Lists a route before anybody has asked for it. */
+  watch(route: string, mode: WimseMode): void
   admitted(route: string, mode: WimseMode, workload: Workload, now: number): void
   refused(route: string, mode: WimseMode, error: RefusalError, caller: Workload | null, now: number): void
   dryRun(route: string, mode: WimseMode, outcome: Workload | RefusalError, now: number): void
@@ -86,6 +88,7 @@ const MOST_CALLERS = 1000
  */
 export function createAdoptionWatch(since: number, window: number): AdoptionWatch {
   const routes = new Map<string, RouteRecord>()
+  const callersWithWit = new Set<string>()
 
   function recordOf(route: string, mode: WimseMode): RouteRecord {
     const record = routes.get(route) ?? newRoute(mode)
@@ -116,11 +119,13 @@ export function createAdoptionWatch(since: number, window: number): AdoptionWatc
   }
 
   return {
+    watch: (route, mode) => void recordOf(route, mode),
     admitted(route, mode, workload, now) {
       const caller = callerOf(recordOf(route, mode), workload.id, now)
       if (caller === null) return
       const use = workload.via === 'wit' ? caller.wit : caller.bearer
       count(use, now)
+      if (workload.via === 'wit') callersWithWit.add(workload.id)
       const { revision } = workload
       if (revision !== null) caller.wit.revisions[revision] = (caller.wit.revisions[revision] ?? 0) + 1
     },
@@ -143,8 +148,7 @@ export function createAdoptionWatch(since: number, window: number): AdoptionWatc
       const caller = callers.get(outcome.id)
       if (caller !== undefined) count(caller.wit, now)
     },
-    hasWit: (caller) =>
-      [...routes.values()].some(({ callers }) => (callers.get(caller)?.wit.requests ?? 0) > 0),
+    hasWit: (caller) => callersWithWit.has(caller),
     report: (now) => ({
       since,
       window,

@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import {
   AuthenticationError,
   AuthorizationError,
+  withoutTokens,
   type Problem,
   problemFor,
   type RefusalError,
@@ -60,7 +61,8 @@ function report(request: FastifyRequest, error: RefusalError, { problemTypeBase 
   const instance = `urn:uuid:${randomUUID()}`
   const refusal = { code: error.code, status: error.statusCode, ...error.diagnostics, instance }
   const { cause } = error
-  if (cause !== undefined) request.log.error({ wimse: refusal, err: cause }, 'request refused')
+  if (cause !== undefined)
+    request.log.error({ wimse: refusal, err: shownCause(cause, request) }, 'request refused')
   else if (error instanceof UnavailableError) request.log.warn({ wimse: refusal }, 'request refused')
   else request.log.info({ wimse: refusal }, 'request refused')
   return problemFor(error, { typeBase: problemTypeBase, instance })
@@ -81,4 +83,33 @@ function send(reply: FastifyReply, { status, headers, body }: Problem): FastifyR
     .code(status)
     .headers(headers)
     .send(Buffer.from(JSON.stringify(body)))
+}
+
+/**
+ * What failed on our side, fit for a log: errors of HTTP clients and stores carry what they were asked, and
+ * that may have been about a token. Only the type, the message and the stack, and no credential in them.
+ */
+function shownCause(cause: unknown, request: FastifyRequest): Readonly<Record<string, string>> {
+  if (!(cause instanceof Error)) return { type: typeof cause, message: '', stack: '' }
+  const secrets = credentialsOf(request.raw.rawHeaders)
+  const clean = (text: string): string =>
+    withoutTokens(secrets.reduce((rest, secret) => rest.replaceAll(secret, '[token]'), text))
+  const stack = (cause.stack ?? '').split('\n').map(clean).join('\n')
+  return { type: cause.name, message: clean(cause.message), stack }
+}
+
+const CREDENTIAL_FIELDS: ReadonlySet<string> = new Set([
+  'authorization',
+  'txn-token',
+  'workload-identity-token',
+  'workload-proof-token',
+])
+
+function credentialsOf(rawHeaders: readonly string[]): readonly string[] {
+  const values = rawHeaders.filter(
+    (_, index) => index % 2 === 1 && CREDENTIAL_FIELDS.has(rawHeaders[index - 1]!.toLowerCase()),
+  )
+  return values
+    .flatMap((value) => [value, ...value.split(/[ \t]+/).slice(1)])
+    .filter(({ length }) => length > 3)
 }

@@ -6,8 +6,10 @@ import {
   type AuthenticatorOptions,
   type BearerOptions,
   type BearerVerifier,
+  type CallerMemory,
   createAuthenticator,
   createBearerVerifier,
+  memoryCallerMemory,
   memoryReplayStore,
   readNumber,
   readTransitionOptions,
@@ -92,7 +94,8 @@ export function createGuard(app: FastifyInstance, options: WimseOptions): Guard 
   }
   if (transition !== undefined && bearer === undefined)
     throw new TypeError('option transition needs the option bearer')
-  const moves = bearer === undefined ? null : readTransitionOptions(transition)
+  const moves =
+    bearer === undefined ? null : readTransitionOptions({ remember: sharedCallerMemory(app), ...transition })
   const scope = readScopePolicy(mode, allow, moves)
   const replay = forCore.replay === undefined ? sharedReplayStore(app) : forCore.replay
   if (forCore.onTrustEvent !== undefined && typeof forCore.onTrustEvent !== 'function') {
@@ -139,6 +142,15 @@ function sharedReplayStore({ server }: FastifyInstance): ReplayStore {
   const store = replayStores.get(server) ?? memoryReplayStore()
   replayStores.set(server, store)
   return store
+}
+
+const callerMemories = new WeakMap<Server, CallerMemory>()
+
+/** One for all registrations of a server: a caller that has moved in one of them has moved. */
+function sharedCallerMemory({ server }: FastifyInstance): CallerMemory {
+  const memory = callerMemories.get(server) ?? memoryCallerMemory()
+  callerMemories.set(server, memory)
+  return memory
 }
 
 const kGuard = Symbol('fastify-wimse.guard')

@@ -4,7 +4,7 @@ import { beforeDeadline, type CallerMemory, parseWorkloadIdentifier, type Worklo
 import type { Adoption } from './adoption.js'
 import { existingScopes } from './encapsulation.js'
 import { createGuard, type Guard, guardOf, setGuard, type WimseOptions } from './guard.js'
-import { admitOrDeny, admitOrRaise, askedOf, decorateRequests } from './request-state.js'
+import { admitNotFound, admitOrDeny, admitOrRaise, askedOf, decorateRequests } from './request-state.js'
 import type { WimseRouteOptions } from './route-config.js'
 import { attachPolicy } from './route-policy.js'
 
@@ -74,17 +74,24 @@ function govern(scope: FastifyInstance, guard: Guard, unprotected: string[]): vo
   setGuard(scope, guard)
   scope.addHook('onRegister', (child) => setGuard(child, guard))
   scope.addHook('onRoute', function (this: FastifyInstance, route) {
-    if (!governs(this) || attachPolicy(route, guard).mode !== 'off') return
-    unprotected.push(`${[route.method].flat().join(',')} ${route.url}`)
+    if (!governs(this)) return
+    const { mode } = attachPolicy(route, guard)
+    const methods = [route.method].flat()
+    if (mode === 'off') unprotected.push(`${methods.join(',')} ${route.url}`)
+    // HEAD is counted as the GET it stands for.
+    else
+      for (const method of methods)
+        if (method !== 'HEAD') guard.adoption.watch(`${method} ${route.url}`, mode)
   })
   scope.addHook('onRequest', async (request, reply) => {
     if (!governs(request.server) || askedOf(request, guard).mode === 'off') return undefined
     return admitOrDeny(request, reply, guard)
   })
-  // reply.callNotFound() of a route that asks nothing comes to the not-found handler past onRequest.
+  // reply.callNotFound() comes to the not-found handler past onRequest, by the policy of the route it was
+  // called from; the handler stands under that of the scope.
   scope.addHook('preHandler', async (request, reply) => {
     if (!request.is404 || !governs(request.server) || guard.scope.mode === 'off') return undefined
-    return admitOrDeny(request, reply, guard)
+    return admitNotFound(request, reply, guard)
   })
   scope.addHook('onSend', (request, reply, payload, done) => {
     if (governs(request.server) && askedOf(request, guard).mode !== 'off') addVary(reply)
@@ -114,9 +121,16 @@ export function workloadOf(request: FastifyRequest): Workload {
   throw new Error('this route is not protected by fastify-wimse, so no workload is known')
 }
 
-function createControl({ authenticator, adoption, scope }: Guard): WimseControl {
+function createControl({ authenticator, bearer, adoption, scope }: Guard): WimseControl {
   return {
-    ready: async () => (await authenticator.isReady()) && (await remembers(scope.transition?.memory ?? null)),
+    ready: async () => {
+      const answers = await Promise.all([
+        authenticator.isReady(),
+        bearer === null ? Promise.resolve(true) : bearer.haveKeys(),
+        remembers(scope.transition?.memory ?? null),
+      ])
+      return answers.every(Boolean)
+    },
     adoption: () => adoption.report(authenticator.now()),
     forget: async (caller) => {
       const { id } = parseWorkloadIdentifier(caller)

@@ -1,5 +1,15 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { type AdmissionPolicy, admit, deprecationFields, type PresentedTokens, type Workload } from 'wimse'
+import {
+  type AdmissionPolicy,
+  admit,
+  allow,
+  AuthenticationError,
+  beforeDeadline,
+  deprecationFields,
+  type PresentedTokens,
+  type RefusalError,
+  type Workload,
+} from 'wimse'
 import { deny, isRefusal, raise } from './deny.js'
 import type { Guard } from './guard.js'
 import { readPresented, stripTokens } from './presented-tokens.js'
@@ -38,6 +48,35 @@ export async function admitOrDeny(
 ): Promise<FastifyReply | undefined> {
   try {
     await verified(request, reply, guard)
+    return undefined
+  } catch (error) {
+    if (!isRefusal(error)) throw error
+    return deny(request, reply, error, guard.deny)
+  }
+}
+
+/**
+ * Admits a request to the not-found handler, which stands under the rule of the scope: whoever was let in by
+ * a route's own rule has to fit that too.
+ *
+ * @returns the reply when the request was refused and answered
+ */
+export async function admitNotFound(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  guard: Guard,
+): Promise<FastifyReply | undefined> {
+  const { workload } = request
+  if (workload === null) {
+    ;(request as Stateful)[kState] = { guard, policy: guard.scope, verified: null }
+    return admitOrDeny(request, reply, guard)
+  }
+  if (askedOf(request, guard) === guard.scope) return undefined
+  try {
+    if (workload.via === 'bearer' && guard.scope.mode === 'required') {
+      throw new AuthenticationError('WIMSE_WIT_MISSING', { reason: 'bearer tokens are not taken here' })
+    }
+    if (guard.scope.allow !== null) await allow(workload, guard.scope.allow, request)
     return undefined
   } catch (error) {
     if (!isRefusal(error)) throw error
@@ -91,7 +130,7 @@ async function verify(
     if (workload.via === 'wit' && guard.strip) stripTokens(request, workload.revision)
     Object.assign(request, { workload })
   } catch (error) {
-    if (isRefusal(error)) adoption.refused(route, policy.mode, error, caller, timeOf(guard))
+    if (isRefusal(error)) countRefusal(guard, route, policy, error, caller)
     throw error
   }
 }
@@ -112,7 +151,10 @@ function admissionPolicy(
   }
 }
 
-/** Tries a WIT that came along where a bearer token decides: how it would fare is counted, and nothing else. */
+/**
+ * Tries a WIT that came along where a bearer token decides: how it would fare is counted, and nothing else.
+ * Whatever goes wrong here, and however long it takes, the request goes on.
+ */
 async function tryTokens(
   request: FastifyRequest,
   readTokens: () => PresentedTokens,
@@ -120,13 +162,17 @@ async function tryTokens(
   { mode }: RoutePolicy,
 ): Promise<void> {
   const route = routeOf(request)
+  const attempt = async (): Promise<Workload> => authenticator.authenticate(readTokens())
   try {
-    const workload = await authenticator.authenticate(readTokens())
+    const workload = await beforeDeadline(attempt(), authenticator.storeTimeoutMs)
     adoption.dryRun(route, mode, workload, authenticator.now())
     if (strip) stripTokens(request, workload.revision)
   } catch (error) {
-    if (!isRefusal(error)) throw error
-    adoption.dryRun(route, mode, error, authenticator.now())
+    if (!isRefusal(error)) {
+      request.log.warn('a WIT that came along could not be tried in time')
+      return
+    }
+    adoption.dryRun(route, mode, error, 0)
     request.log.info({ wimse: { code: error.code, ...error.diagnostics } }, 'a WIT would have been refused')
   }
 }
@@ -148,15 +194,22 @@ function warnOfBearer(request: FastifyRequest, guard: Guard, { id, via }: Worklo
 }
 
 function routeOf(request: FastifyRequest): string {
-  return request.is404 ? 'not found' : `${request.method} ${request.routeOptions.url}`
+  const method = request.method === 'HEAD' ? 'GET' : request.method
+  return request.is404 ? 'not found' : `${method} ${request.routeOptions.url}`
 }
 
-/** For counting alone: when even the clock has failed, the refusal says so already. */
-function timeOf({ authenticator }: Guard): number {
+/** Counts a refusal, unless it is for want of a clock. */
+function countRefusal(
+  { adoption, authenticator }: Guard,
+  route: string,
+  { mode }: RoutePolicy,
+  error: RefusalError,
+  caller: Workload | null,
+): void {
   try {
-    return authenticator.now()
+    adoption.refused(route, mode, error, caller, authenticator.now())
   } catch {
-    return 0
+    // The refusal says so already.
   }
 }
 

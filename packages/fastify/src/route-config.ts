@@ -75,8 +75,15 @@ export function stricterPolicy(a: RoutePolicy, b: RoutePolicy): RoutePolicy {
       for (const rule of rules) if ((await rule(workload, request)) !== true) return false
       return true
     },
-    transition: a.transition,
+    transition: a.transition && { ...a.transition, ...stricterDates(a.transition, b.transition) },
   }
+}
+
+function stricterDates(a: Transition, b: Transition | null): Pick<Transition, 'sunset'> {
+  const [first] = [a.sunset, b?.sunset ?? null]
+    .filter((date) => date !== null)
+    .toSorted((one, other) => Number(one) - Number(other))
+  return { sunset: first ?? null }
 }
 
 /** The strictest first. */

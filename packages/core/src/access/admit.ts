@@ -1,4 +1,5 @@
 import type { Authenticator, PresentedTokens } from '../authenticate.js'
+import { createStoreBudget } from '../deadline.js'
 import { AuthenticationError } from '../errors.js'
 import type { Workload } from '../identity/workload.js'
 import { type AllowPredicate, allow } from './allow.js'
@@ -15,7 +16,7 @@ export type PresentedCredential =
 
 /** What one route asks of its callers. */
 export interface AdmissionPolicy<Context> {
-  readonly authenticator: Pick<Authenticator, 'authenticate' | 'now' | 'storeTimeoutMs'>
+  readonly authenticator: Pick<Authenticator, 'authenticate' | 'now' | 'storeTimeoutMs' | 'maxTokenBytes'>
   /** Who may; null for every workload of a configured trust domain. */
   readonly allow: AllowPredicate<Context> | null
   /** Handed to the rule, such as the request. */
@@ -48,21 +49,28 @@ export async function admit<Context>(
     context,
     onAuthenticated = () => undefined,
   } = policy
-  const { storeTimeoutMs } = authenticator
   if (presented.via === 'wit') {
-    const workload = await authenticator.authenticate(presented.tokens)
+    const budget = createStoreBudget(authenticator.storeTimeoutMs)
+    const workload = await authenticator.authenticate(presented.tokens, budget)
     onAuthenticated(workload)
     if (policy.allow !== null) await allow(workload, policy.allow, context)
-    if (transition !== null) await rememberCaller(workload, transition, authenticator.now(), storeTimeoutMs)
+    if (transition !== null) await rememberCaller(workload, transition, authenticator.now(), budget.left())
     return workload
   }
   if (bearer === null) {
     throw new AuthenticationError('WIMSE_WIT_MISSING', { reason: 'bearer tokens are not taken here' })
   }
+  if (presented.token.length > authenticator.maxTokenBytes) {
+    throw new AuthenticationError('WIMSE_TOKEN_TOO_LARGE', {
+      reason: 'the bearer token is longer than maxTokenBytes',
+      expected: authenticator.maxTokenBytes,
+      received: presented.token.length,
+    })
+  }
   const now = authenticator.now()
   const workload = await bearer.verify(presented.token, now)
   onAuthenticated(workload)
-  if (transition !== null) await revalidateBearer(workload, transition, now, storeTimeoutMs)
+  if (transition !== null) await revalidateBearer(workload, transition, now, authenticator.storeTimeoutMs)
   if (policy.allow !== null) await allow(workload, policy.allow, context)
   return workload
 }

@@ -1,4 +1,3 @@
-import { isTrustDomain } from '../identity/workload-identifier.js'
 import { ALGORITHM_NAMES, type AlgorithmName } from '../jws/algorithms.js'
 import { readStrings, refuseUnknownOptions } from '../options.js'
 import {
@@ -128,8 +127,11 @@ function readJwtEntry(name: string, entry: JwtBearerOptions, context: BearerCont
   if (unknown !== undefined || algorithms.length === 0) {
     throw new TypeError(`option ${name}.algorithms must be some of ${ALGORITHM_NAMES.join(', ')}`)
   }
-  if (typ !== undefined && (typeof typ !== 'string' || typ === ''))
-    throw new TypeError(`option ${name}.typ must be a string`)
+  if (
+    typ !== undefined &&
+    (typeof typ !== 'string' || typ === '' || /^(?:application\/)?w[ip]t\+jwt$/i.test(typ))
+  )
+    throw new TypeError(`option ${name}.typ must be a media type, and not that of a WIT or a proof`)
   if (use !== undefined && use !== 'jwt-svid') throw new TypeError(`option ${name}.use must be jwt-svid`)
   return {
     kind: 'jwt',
@@ -163,6 +165,7 @@ function readDomains(
 ): ReadonlySet<string> {
   if (trustDomains === undefined) return new Set(context.trustDomains)
   const domains = readStrings(`${name}.trustDomains`, trustDomains)
-  if (domains.length > 0 && domains.every(isTrustDomain)) return new Set(domains)
-  throw new TypeError(`option ${name}.trustDomains must be trust domains such as wimse://example.com`)
+  const stranger = domains.find((domain) => !context.trustDomains.includes(domain))
+  if (domains.length > 0 && stranger === undefined) return new Set(domains)
+  throw new TypeError(`option ${name}.trustDomains must be some of the option trustDomains`)
 }

@@ -1,4 +1,5 @@
 import { isTrustDomain, parseWorkloadIdentifier } from '../identity/workload-identifier.js'
+import type { AlgorithmName } from '../jws/algorithms.js'
 import type { JwtBearerOptions } from './bearer-options.js'
 
 /** What a preset leaves to say: who issues the tokens, for whom, with which keys. */
@@ -36,8 +37,8 @@ export function kubernetesServiceAccounts(
     )
   }
   return {
-    trustDomains: [trustDomain],
     ...rest,
+    trustDomains: rest.trustDomains ?? [trustDomain],
     identify:
       identify ??
       (({ sub }) => {
@@ -48,6 +49,18 @@ export function kubernetesServiceAccounts(
       }),
   }
 }
+
+const SVID_ALGORITHMS: readonly AlgorithmName[] = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'PS256',
+  'PS384',
+  'PS512',
+]
 
 /**
  * JWT-SVIDs of SPIFFE trust domains: `sub` is the SPIFFE ID, and names the caller; `iss` plays no part. Of a
@@ -67,8 +80,8 @@ export function jwtSvids(
     throw new TypeError('jwtSvids: trustDomains must be SPIFFE trust domains, such as spiffe://example.org')
   }
   return {
-    algorithms: ['RS256', 'RS384', 'RS512', 'ES256', 'ES384', 'ES512', 'PS256', 'PS384', 'PS512'],
     ...options,
+    algorithms: options.algorithms ?? SVID_ALGORITHMS,
     issuer: null,
     use: 'jwt-svid',
     identify: ({ sub }) => (typeof sub === 'string' ? parseWorkloadIdentifier(sub).id : null),

@@ -27,6 +27,8 @@ export interface BearerVerifier {
   verify(token: string, now: number): Promise<Workload>
   /** Settles once the keys of every issuer are there. Rejects after five seconds. */
   ready(): Promise<void>
+  /** Whether the keys of every issuer are there now. Never rejects. */
+  haveKeys(): Promise<boolean>
   /** Lets go of what the key sources hold. */
   close(): Promise<void>
 }
@@ -52,6 +54,8 @@ export function createBearerVerifier(
   async function verify(token: string, now: number): Promise<Workload> {
     if (!BEARER_TOKEN.test(token)) throw refuse('the bearer token is not one by its characters')
     const jwt = readJwt(token)
+    // Another reader may forgive what ours does not: a JWT in any spelling is never one for a function.
+    if (jwt === null && looksLikeJwt(token)) throw refuse('the token is a JWT, and not in strict form')
     // Before anyone is asked: a token that is bound to a key is not one to be carried by just anybody.
     if (jwt !== null && isWit(jwt.header)) throw refuse('a WIT is not a bearer token')
     if (jwt !== null && 'cnf' in jwt.claims) throw refuse('the JWT is bound to a key that nobody has shown')
@@ -71,9 +75,11 @@ export function createBearerVerifier(
 
   async function identify(entry: BearerEntry, token: string, now: number): Promise<Workload> {
     const claims = entry.kind === 'jwt' ? await verifyJwt(entry, token, now) : {}
-    const named = await ask(async () => (entry.kind === 'jwt' ? entry.identify(claims) : entry.verify(token)))
+    const named = await askOperator(async () =>
+      entry.kind === 'jwt' ? entry.identify(claims) : entry.verify(token),
+    )
     const identifier = readWorkloadIdentifier(named)
-    if (identifier === null) throw refuse('the token names no workload', undefined, named)
+    if (identifier === null) throw refuse('the token names no workload')
     if (!entry.trustDomains.has(identifier.trustDomain)) {
       throw refuse(
         'the issuer may not name this trust domain',
@@ -98,6 +104,14 @@ export function createBearerVerifier(
     verify,
     ready: async () => {
       await beforeDeadline(Promise.all(sources.map(async (source) => source.ready?.())), LONGEST_WARM_UP_MS)
+    },
+    haveKeys: async () => {
+      try {
+        await Promise.all(sources.map(async (source) => source.bundleFor('bearer')))
+        return true
+      } catch {
+        return false
+      }
     },
     close: async () => {
       await Promise.all(sources.map(async (source) => source.close?.()))
@@ -125,7 +139,7 @@ async function verifyJwt(entry: JwtEntry, token: string, now: number): Promise<J
       audience: [...entry.audience],
       algorithms: [...entry.algorithms],
       clockTolerance: entry.clockTolerance,
-      currentDate: new Date(now * 1000),
+      currentDate: dateOf(now),
       requiredClaims: ['exp', 'aud'],
       ...(entry.typ === undefined ? {} : { typ: entry.typ }),
     })
@@ -134,6 +148,13 @@ async function verifyJwt(entry: JwtEntry, token: string, now: number): Promise<J
     if (!(error instanceof errors.JOSEError)) throw error
     throw refuse(`the JWT is refused: ${error.code}`)
   }
+}
+
+/** Beyond what a date can hold nothing can be told. */
+function dateOf(now: number): Date {
+  const date = new Date(now * 1000)
+  if (Number.isFinite(date.getTime())) return date
+  throw new UnavailableError('WIMSE_TRUST_UNAVAILABLE', { reason: 'the clock gives no date' })
 }
 
 async function findKey(entry: JwtEntry, { kid, alg }: JsonObject): Promise<TrustKey | null> {
@@ -159,6 +180,21 @@ async function ask<T>(question: () => Promise<T>): Promise<T> {
   }
 }
 
+/**
+ * Asks a function of the operator's that has the token in hand. What it throws is told by its type alone: an
+ * error of an HTTP client has the request in it, and the token in that.
+ */
+async function askOperator<T>(question: () => Promise<T>): Promise<T> {
+  try {
+    return await beforeDeadline(question(), LONGEST_ANSWER_MS)
+  } catch (error) {
+    throw new UnavailableError('WIMSE_TRUST_UNAVAILABLE', {
+      reason: 'the function that names the owner of a bearer token failed',
+      received: error instanceof Error ? error.name : typeof error,
+    })
+  }
+}
+
 interface ReadJwt {
   readonly header: JsonObject
   readonly claims: JsonObject
@@ -174,6 +210,12 @@ function readJwt(token: string): ReadJwt | null {
     if (error instanceof JwsRefused) return null
     throw error
   }
+}
+
+/** Three parts of which the first holds JSON, however it is spelled. Five parts are encrypted: opaque to us. */
+function looksLikeJwt(token: string): boolean {
+  const parts = token.split('.')
+  return parts.length === 3 && /^\s*\{/.test(Buffer.from(parts[0]!, 'base64url').toString('latin1'))
 }
 
 function isWit({ typ }: JsonObject): boolean {

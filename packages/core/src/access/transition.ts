@@ -15,7 +15,7 @@ export interface TransitionOptions {
    */
   readonly remember?: CallerMemory | false
   /** Callers that the operator knows to have moved: identifiers, or a function. Default none. */
-  readonly upgraded?: readonly string[] | ((workload: Workload) => boolean)
+  readonly upgraded?: readonly string[] | ((workload: Workload) => boolean | Promise<boolean>)
   /** Seconds a caller may still use both, from its first WIT on: for a rolling deployment. Default 0. */
   readonly grace?: number
   /** Since when bearer tokens are deprecated: sent to whoever uses one. */
@@ -29,7 +29,7 @@ export interface TransitionOptions {
 /** Transition options that have been checked. */
 export interface Transition {
   readonly memory: CallerMemory | null
-  readonly upgraded: (workload: Workload) => boolean
+  readonly upgraded: (workload: Workload) => boolean | Promise<boolean>
   readonly grace: number
   readonly deprecation: Date | null
   readonly sunset: Date | null
@@ -51,6 +51,9 @@ export function readTransitionOptions(options: TransitionOptions = {}): Transiti
   const { remember = memoryCallerMemory(), upgraded = [], link } = options
   if (remember !== false && !isCallerMemory(remember)) {
     throw new TypeError('option transition.remember must be a caller memory or false')
+  }
+  if (remember === false && options.grace !== undefined) {
+    throw new TypeError('option transition.grace means nothing where nobody is remembered')
   }
   return {
     memory: remember === false ? null : remember,
@@ -102,16 +105,17 @@ export async function revalidateBearer(
   let isUpgraded: unknown
   let since: unknown
   try {
-    isUpgraded = upgraded(workload)
+    isUpgraded = await beforeDeadline(upgraded(workload), timeoutMs)
     since = memory === null ? null : await beforeDeadline(memory.since(workload.id), timeoutMs)
-    if (since !== null && typeof since !== 'number') throw new TypeError('an answer outside the interface')
+    if (since !== null && !Number.isFinite(since)) throw new TypeError('an answer outside the interface')
   } catch (cause) {
     throw unavailable('nobody can tell whether the caller has a WIT', cause)
   }
   if (isUpgraded !== false)
     throw refuse('WIMSE_BEARER_REFUSED', 'the operator says that the caller has a WIT')
-  if (since !== null && now >= since + grace) {
-    throw refuse('WIMSE_BEARER_REFUSED', 'the caller has shown a WIT before', `WIT since ${since}`)
+  // Without grace not even a clock that is ahead elsewhere makes it the future.
+  if (since !== null && (grace === 0 || now >= (since as number) + grace)) {
+    throw refuse('WIMSE_BEARER_REFUSED', 'the caller has shown a WIT before', `WIT since ${since as number}`)
   }
 }
 
@@ -158,7 +162,7 @@ function isCallerMemory(value: unknown): value is CallerMemory {
   return ['remember', 'since', 'forget'].every((method) => typeof memory?.[method] === 'function')
 }
 
-function readUpgraded(upgraded: TransitionOptions['upgraded'] & {}): (workload: Workload) => boolean {
+function readUpgraded(upgraded: TransitionOptions['upgraded'] & {}): Transition['upgraded'] {
   if (typeof upgraded === 'function') return upgraded
   const names = readStrings('transition.upgraded', upgraded)
   try {

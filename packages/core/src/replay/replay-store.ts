@@ -1,5 +1,5 @@
 import { hash, randomBytes } from 'node:crypto'
-import { beforeDeadline } from '../deadline.js'
+import { beforeDeadline, type StoreBudget } from '../deadline.js'
 import { AuthenticationError, UnavailableError } from '../errors.js'
 import type { WorkloadIdentifier } from '../identity/workload-identifier.js'
 import { challengesFor, type Revision } from '../revisions.js'
@@ -37,8 +37,8 @@ export interface ProofClaim {
   readonly forSeconds: number
   readonly caller: string
   readonly revision: Revision
-  /** Milliseconds after which no answer counts as unavailable. */
-  readonly timeoutMs: number
+  /** Time after which no answer counts as unavailable. */
+  readonly stores: StoreBudget
 }
 
 /**
@@ -69,15 +69,18 @@ export async function claimProof(store: ReplayStore, claim: ProofClaim): Promise
 }
 
 async function ask(store: ReplayStore, claim: ProofClaim): Promise<ReplayAnswer> {
-  const { fingerprint, forSeconds, caller, timeoutMs } = claim
+  const { fingerprint, forSeconds, caller, stores } = claim
+  const start = performance.now()
   try {
-    return await beforeDeadline(store.claim(fingerprint, forSeconds, caller), timeoutMs)
+    return await beforeDeadline(store.claim(fingerprint, forSeconds, caller), stores.left())
   } catch (cause) {
     throw new UnavailableError('WIMSE_REPLAY_STORE_UNAVAILABLE', {
       reason: 'the replay store did not answer',
       received: cause instanceof Error ? cause.message : undefined,
       cause,
     })
+  } finally {
+    stores.spend(performance.now() - start)
   }
 }
 
