@@ -3,9 +3,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { WimseOptions } from 'fastify-wimse'
 import { generateTestKeyPair } from 'wimse-testkit'
 import { type Change, countingService, handMade } from './hand-made.js'
-import { startProtectedService } from './protected-service.js'
-import { rawRequest } from './raw-request.js'
-import { NOON, ORIGIN } from './service-under-test.js'
+import { NOON } from './service-under-test.js'
 
 const { privateJwk: strangersKey, publicJwk: strangersPublicKey } = generateTestKeyPair('ES256')
 const workload = generateTestKeyPair('ES256')
@@ -190,27 +188,6 @@ describe('an identity token', () => {
     expect(await outcomeOf({ 'workload-identity-token': wit })).toBe('400 WIMSE_WPT_MISSING')
     expect(await outcomeOf({ authorization: `Bearer ${wit}` })).toBe('400 WIMSE_WIT_MISSING')
     expect(await outcomeOf(headers)).toBe('let in')
-  })
-
-  it('of 11 kB is let in over a socket, and one that Node has no room for reaches nobody (NODE-02)', async () => {
-    const { identityServer } = await countingService()
-    const service = await startProtectedService({
-      audience: ORIGIN,
-      trustDomains: identityServer.trustDomains,
-      now: () => NOON,
-    })
-    const send = async (bytes: number): Promise<number> => {
-      const { wit, wpt } = await handMade(identityServer, {
-        witClaims: { padding: 'x'.repeat(bytes * 0.75) },
-      })
-      expect(wit.length).toBeGreaterThan(bytes)
-      const fields = [`Workload-Identity-Token: ${wit}`, `Workload-Proof-Token: ${wpt}`]
-      return (await rawRequest(service.port, ['GET /stock HTTP/1.1', 'Host: a', ...fields])).status
-    }
-    expect(await send(11_000)).toBe(200)
-    expect(await send(16_000)).toBe(431)
-    expect(service.handled).toHaveLength(1)
-    await service.app.close()
   })
 })
 
