@@ -472,6 +472,23 @@ describe('app.wimse.adoption()', () => {
     expect(log().filter(({ msg }) => msg === 'a WIT would have been refused')).toHaveLength(2)
   })
 
+  it('takes tokens off where a bearer token decides, whatever is wrong with them', async () => {
+    const { app, send, bearer, proof, identityServer } = await movingService()
+    const left: string[][] = []
+    app.addHook('preHandler', async ({ headers, raw }) => {
+      const names = [...Object.keys(headers), ...raw.rawHeaders].map((name) => name.toLowerCase())
+      left.push(names.filter((name) => name.startsWith('workload-')))
+    })
+    const authorization = await bearer('/checkout')
+    const checkout = await identityServer.issue({ subject: '/checkout' })
+    for (const path of ['/bearer', '/elsewhere']) {
+      const tokens = proof(checkout, path, { authorization })
+      expect((await send({ authorization, ...tokens }, '/bearer')).status).toBe(200)
+    }
+    expect((await send({ authorization, 'workload-proof-token': 'x' }, '/bearer')).status).toBe(200)
+    expect(left).toEqual([[], [], []])
+  })
+
   it('says that a route is ready once it was watched for the whole window without a bearer token', async () => {
     const service = await movingService({ adoptionWindow: 100 })
     const { app, send, bearer, proof, identityServer, clock } = service

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
-import { connect, type Socket } from 'node:net'
+import { connect } from 'node:net'
 import websocket from '@fastify/websocket'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { wimse, type WimseOptions } from 'fastify-wimse'
@@ -70,6 +70,11 @@ async function startFeedServer(
   await app.listen({ port: 0, host: '127.0.0.1' })
   return { app, opened, names: () => names, handled: () => handled, log: () => log }
 }
+
+const connectionsOf = async ({ server }: FastifyInstance): Promise<number> =>
+  new Promise((resolve, reject) => {
+    server.getConnections((error, count) => (error === null ? resolve(count) : reject(error)))
+  })
 
 type Attempt =
   | { readonly opened: WebSocket }
@@ -232,18 +237,34 @@ describe('a route of @fastify/websocket', () => {
 
   it('is protected, too, when @fastify/websocket is registered second, as its documentation does not advise', async () => {
     const other = await startFeedServer({}, { late: true })
-    // It ends refused connections only where it comes before the hook that refuses.
-    const connections = new Set<Socket>()
-    other.app.server.on('connection', (connection) => connections.add(connection))
     expect(await attempt(other.app, FEED, [])).toMatchObject({ status: 400 })
     expect(other.opened).toEqual([])
     const outcome = await attempt(other.app, FEED, await fieldsFor())
     if (!('opened' in outcome)) expect.fail(`answered ${outcome.status}`)
     expect(other.opened).toEqual(['wimse://example.com/checkout'])
     outcome.opened.terminate()
-    for (const connection of connections) connection.destroy()
+    await expect.poll(() => connectionsOf(other.app)).toBe(0)
     await other.app.close()
   })
+
+  for (const [late, onDenied] of [
+    [false, 'reply'],
+    [false, 'throw'],
+    [true, 'reply'],
+    [true, 'throw'],
+  ] as const) {
+    const order = late ? 'behind' : 'before'
+    it(`registered ${order} fastify-wimse keeps no connection of a refused upgrade, onDenied: ${onDenied}`, async () => {
+      const other = await startFeedServer({ onDenied }, { late })
+      await Promise.all(
+        Array.from({ length: 20 }, async () => {
+          expect(await attempt(other.app, FEED, [])).toMatchObject({ status: 400 })
+        }),
+      )
+      await expect.poll(() => connectionsOf(other.app)).toBe(0)
+      await other.app.close()
+    })
+  }
 
   it('ends the connection of an upgrade it refuses', async () => {
     const { port } = server.app.server.address() as { port: number }

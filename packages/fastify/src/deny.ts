@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import {
   AuthenticationError,
@@ -38,6 +39,7 @@ export function deny(
   options: DenyOptions,
 ): FastifyReply {
   const problem = report(request, error, options)
+  hangUpOnUpgrade(request, reply)
   if (options.onDenied === 'reply') return send(reply, problem)
   challenge(reply, problem).code(problem.status)
   throw error
@@ -66,6 +68,17 @@ function report(request: FastifyRequest, error: RefusalError, { problemTypeBase 
   else if (error instanceof UnavailableError) request.log.warn({ wimse: refusal }, 'request refused')
   else request.log.info({ wimse: refusal }, 'request refused')
   return problemFor(error, { typeBase: problemTypeBase, instance })
+}
+
+/**
+ * Ends the connection of a refused upgrade. Node has handed its socket over by then, and nobody who would
+ * close it may have heard of the request: refused ones would stay open for as long as the sender likes.
+ */
+function hangUpOnUpgrade({ raw }: FastifyRequest, reply: FastifyReply): void {
+  if (raw.headers.upgrade === undefined || raw.httpVersionMajor !== 1) return
+  reply.header('connection', 'close')
+  // Under inject() there is no such socket.
+  reply.raw.once('finish', () => (raw.socket as Partial<Socket> | undefined)?.destroySoon?.())
 }
 
 function challenge(reply: FastifyReply, { headers }: Problem): FastifyReply {

@@ -67,6 +67,7 @@ export function createAudienceMatcher(
   const { origins, aliases, callerPath, matchOrigin, ignoreTrailingSlash } = options
   const unslashed = (path: string): string =>
     ignoreTrailingSlash && path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path
+  const comparable = (path: string): string => unslashed(normalizeEscapes(escapeForUrl(path)))
 
   const expectedFor = (target: string): readonly string[] => {
     const path = callerPath(pathOf(target))
@@ -79,7 +80,7 @@ export function createAudienceMatcher(
     const parsed = parseAudience(aud)
     if (parsed === null || !origins.has(parsed.origin)) return false
     if (matchOrigin && parsed.endsAtAuthority) return true
-    return unslashed(normalizeEscapes(parsed.path)) === unslashed(normalizeEscapes(path))
+    return comparable(parsed.path) === comparable(path)
   }
   return { expectedFor, matches }
 }
@@ -189,6 +190,11 @@ function parseAudience(aud: string): ParsedAudience | null {
   if (parts === null || /[^\x21-\x7e]/.test(aud) || !URL.canParse(aud)) return null
   const { origin, pathname } = new URL(aud)
   return { origin, path: pathname, endsAtAuthority: parts[1] === undefined }
+}
+
+/** Escapes what the URL Standard escapes in a path, so that both sides are spelled alike: `^` only since 2024. */
+function escapeForUrl(path: string): string {
+  return path.replace(/["<>^`{}]/g, (character) => encodeURIComponent(character))
 }
 
 function pathOf(target: string): string {
