@@ -400,6 +400,8 @@ describe('resolveConfirmation()', () => {
       ['algorithms', ['none']],
       ['algorithms', 'ES256'],
       ['ca', [7]],
+      ['ca', 'not a pem'],
+      ['ca', []],
       ['timeoutMs', 0],
       ['timeoutMs', '5000'],
       ['maxBytes', Number.POSITIVE_INFINITY],
@@ -808,7 +810,7 @@ describe('resolveConfirmation()', () => {
       expect(await resolve({ keys: [a] }, undefined, { timeoutMs: 5000 })).toBe('accepted')
     })
 
-    it('and follows a redirect on the origin, and none to another', async () => {
+    it('and follows no redirect, which would leave the list, on the origin neither', async () => {
       const elsewhere = await startKeySetServer(authority.certificateFor('localhost'), { keys: [a] })
       const redirectTo = (location: string): KeySetServer['answer'] => {
         return (request, response) => {
@@ -817,7 +819,9 @@ describe('resolveConfirmation()', () => {
         }
       }
       try {
-        expect(await resolve(redirectTo('/moved.json'))).toBe('accepted')
+        expect(await resolve(redirectTo('/moved.json'))).toBe(UNAVAILABLE)
+        expect(await resolve(redirectTo(`${server.origin}/moved.json`))).toBe(UNAVAILABLE)
+        expect(server.requests).toEqual([path, path])
         expect(await resolve(redirectTo(`${elsewhere.origin}${path}`))).toBe(UNAVAILABLE)
         expect(await resolve(redirectTo(`${server.origin.replace('https', 'http')}/moved.json`))).toBe(
           UNAVAILABLE,

@@ -8,11 +8,17 @@ const key = (kid: string): object => ({ ...generateTestKeyPair('ES256').publicJw
 const [a, b, c] = [key('a'), key('b'), key('c')]
 
 /** A source whose key set the test changes, on time that the test moves. */
-function sourceUnderTest(options: { cooldown?: number; maxStale?: number; refreshSeconds?: number } = {}) {
-  const { cooldown = 5, maxStale = 3600, refreshSeconds = 300 } = options
+function sourceUnderTest(
+  options: { cooldown?: number; maxStale?: number; refreshSeconds?: number; timeoutMs?: number } = {},
+) {
+  const { cooldown = 5, maxStale = 3600, refreshSeconds = 300, timeoutMs = 5000 } = options
   const timing = manualTiming()
   const events: Omit<TrustEvent, 'trustDomain'>[] = []
-  const issuer: { answer: () => Buffer | Promise<Buffer>; loads: number; changed: () => void } = {
+  const issuer: {
+    answer: (signal: AbortSignal) => Buffer | Promise<Buffer>
+    loads: number
+    changed: () => void
+  } = {
     answer: () => Buffer.from(JSON.stringify({ keys: [a] })),
     loads: 0,
     changed: () => undefined,
@@ -20,9 +26,9 @@ function sourceUnderTest(options: { cooldown?: number; maxStale?: number; refres
   const source = createRefreshingSource(
     {
       refreshSeconds,
-      load: async () => {
+      load: async (signal) => {
         issuer.loads++
-        return issuer.answer()
+        return issuer.answer(signal)
       },
       watch: (changed) => {
         issuer.changed = changed
@@ -31,7 +37,7 @@ function sourceUnderTest(options: { cooldown?: number; maxStale?: number; refres
         }
       },
     },
-    { cooldown, maxStale, onEvent: (event) => events.push(event), timing },
+    { cooldown, maxStale, timeoutMs, onEvent: (event) => events.push(event), timing },
   )
   return {
     source,
@@ -104,6 +110,38 @@ describe('a refreshing source', () => {
     publish([b], { spiffe_sequence: 8 })
     await timing.pass(300)
     expect(await kids()).toEqual(['b'])
+  })
+
+  it('keeps to the highest spiffe_sequence it has seen, over bundles without one as well', async () => {
+    const { timing, kids, publish } = sourceUnderTest()
+    publish([a], { spiffe_sequence: 100 })
+    await kids()
+    publish([a, b])
+    await timing.pass(301)
+    expect(await kids()).toEqual(['a', 'b'])
+    publish([c], { spiffe_sequence: 1 })
+    await timing.pass(3000)
+    expect(await kids()).toEqual(['a', 'b'])
+    publish([c], { spiffe_sequence: 100 })
+    await timing.pass(300)
+    expect(await kids()).toEqual(['c'])
+  })
+
+  it('takes a spiffe_sequence that was started anew, once its keys are past maxStale', async () => {
+    const { timing, kids, publish } = sourceUnderTest({ maxStale: 3600 })
+    publish([a], { spiffe_sequence: 100 })
+    await kids()
+    publish([b], { spiffe_sequence: 1 })
+    await timing.pass(300 + 3600)
+    expect(await kids()).toEqual(['a'])
+    await timing.pass(301)
+    expect(await kids()).toEqual(['b'])
+    publish([c], { spiffe_sequence: 2 })
+    await timing.pass(301)
+    expect(await kids()).toEqual(['c'])
+    publish([a], { spiffe_sequence: 1 })
+    await timing.pass(301)
+    expect(await kids()).toEqual(['c'])
   })
 
   describe('while loading fails', () => {
@@ -211,6 +249,48 @@ describe('a refreshing source', () => {
       expect(issuer.loads).toBeLessThan(2 + 320 / 5 + 3)
     })
 
+    it('does not back off further, nor put the next load off, when looking fails', async () => {
+      for (const unknownKids of [false, true]) {
+        const { timing, kids, kidsRefreshed, fail, publish } = sourceUnderTest({ cooldown: 5 })
+        await kids()
+        await timing.pass(299)
+        fail()
+        for (let second = 0; second < 40; second++) {
+          await timing.pass(1)
+          if (unknownKids) expect(await kidsRefreshed()).toEqual(['a'])
+        }
+        publish([b])
+        // Loads at 300, 300.25, 300.75, ... 315.75, 331.75 and 363.75.
+        await timing.pass(24)
+        expect([unknownKids, await kids()]).toEqual([unknownKids, ['a']])
+        await timing.pass(1)
+        expect([unknownKids, await kids()]).toEqual([unknownKids, ['b']])
+      }
+    })
+
+    it('does not put the next load off when looking succeeds, and keeps to a shorter hint', async () => {
+      const { timing, kids, kidsRefreshed, publish, issuer } = sourceUnderTest()
+      await kids()
+      await timing.pass(100)
+      await kidsRefreshed()
+      expect([issuer.loads, timing.next()]).toEqual([2, 200])
+      publish([b], { spiffe_refresh_hint: 30 })
+      await timing.pass(10)
+      await kidsRefreshed()
+      expect([issuer.loads, timing.next()]).toEqual([3, 30])
+    })
+
+    it('lets a hundred wait for a look, and answers everyone else with the keys at hand', async () => {
+      const { kids, kidsRefreshed, publish, issuer } = sourceUnderTest()
+      await kids()
+      publish([a, b])
+      const answers = await Promise.all(Array.from({ length: 1000 }, kidsRefreshed))
+      expect(issuer.loads).toBe(2)
+      expect(answers.filter((answer) => String(answer) === 'a,b')).toHaveLength(100)
+      expect(answers.filter((answer) => String(answer) === 'a')).toHaveLength(900)
+      expect(await kidsRefreshed()).toEqual(['a', 'b'])
+    })
+
     it('keeps the old keys when looking fails', async () => {
       const { kids, kidsRefreshed, fail } = sourceUnderTest()
       await kids()
@@ -247,20 +327,64 @@ describe('a refreshing source', () => {
     ])
   })
 
-  it('goes on when its listener fails', async () => {
-    const timing = manualTiming()
-    const source = createRefreshingSource(
-      { refreshSeconds: 300, load: async () => Buffer.from(JSON.stringify({ keys: [a] })) },
-      {
-        cooldown: 5,
-        maxStale: 60,
-        timing,
-        onEvent: () => {
-          throw new Error('a bug of the listener')
-        },
+  for (const [how, onEvent] of [
+    [
+      'throws',
+      () => {
+        throw new Error('a bug of the listener')
       },
-    )
-    expect(kidsOf(await source.bundleFor('x'))).toEqual(['a'])
+    ],
+    ['rejects', () => Promise.reject(new Error('a bug of the listener')) as never],
+  ] as const) {
+    it(`goes on when its listener ${how}`, async () => {
+      const unhandled: unknown[] = []
+      const note = (error: unknown): void => void unhandled.push(error)
+      process.on('unhandledRejection', note)
+      const timing = manualTiming()
+      const source = createRefreshingSource(
+        { refreshSeconds: 300, load: async () => Buffer.from(JSON.stringify({ keys: [a] })) },
+        { cooldown: 5, maxStale: 60, timeoutMs: 5000, timing, onEvent },
+      )
+      expect(kidsOf(await source.bundleFor('x'))).toEqual(['a'])
+      await timing.pass(1)
+      process.off('unhandledRejection', note)
+      expect(unhandled).toEqual([])
+    })
+  }
+
+  it('gives up a load that takes too long, tells it so, and loads again', async () => {
+    const { timing, kids, issuer, events, publish } = sourceUnderTest({ timeoutMs: 50 })
+    await kids()
+    let given: AbortSignal | null = null
+    issuer.answer = async (signal) => {
+      given = signal
+      return new Promise(() => undefined)
+    }
+    await timing.pass(300)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect([issuer.loads, events.at(-1)]).toEqual([
+      2,
+      { type: 'failed', reason: expect.stringContaining('50 ms') },
+    ])
+    expect(given).toMatchObject({ aborted: true })
+    publish([b])
+    await timing.pass(1)
+    expect([await kids(), issuer.loads]).toEqual([['b'], 3])
+  })
+
+  it('takes nothing of a load that was given up', async () => {
+    const { timing, kids, issuer, events } = sourceUnderTest({ timeoutMs: 50 })
+    await kids()
+    let answerLate: (bytes: Buffer) => void = () => undefined
+    issuer.answer = async () =>
+      new Promise((resolve) => {
+        answerLate = resolve
+      })
+    await timing.pass(300)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    answerLate(Buffer.from(JSON.stringify({ keys: [b] })))
+    await timing.pass(0)
+    expect([await kids(), events.at(-1)!.type]).toEqual([['a'], 'failed'])
   })
 
   it('stops when it is closed', async () => {
@@ -270,5 +394,39 @@ describe('a refreshing source', () => {
     await timing.pass(10_000)
     expect([issuer.loads, timing.next()]).toEqual([1, null])
     await expect(kids()).rejects.toThrow(/closed/)
+  })
+
+  it('breaks off what is under way when it is closed, and says no more', async () => {
+    const { source, timing, kids, events, issuer } = sourceUnderTest()
+    let given: AbortSignal | null = null
+    let answer: (bytes: Buffer) => void = () => undefined
+    issuer.answer = async (signal) => {
+      given = signal
+      return new Promise((resolve) => {
+        answer = resolve
+      })
+    }
+    const [asked, ready] = [kids(), source.ready!()]
+    const outcomes = Promise.allSettled([asked, ready])
+    await timing.pass(0)
+    await source.close!()
+    expect(given).toMatchObject({ aborted: true })
+    expect(await outcomes).toMatchObject([
+      { status: 'rejected', reason: { message: expect.stringContaining('closed') } },
+      { status: 'rejected', reason: { message: expect.stringContaining('closed') } },
+    ])
+    answer(Buffer.from(JSON.stringify({ keys: [a] })))
+    await timing.pass(1000)
+    expect([events, issuer.loads, timing.next()]).toEqual([[], 1, null])
+  })
+
+  it('does not look for a change it saw before it was closed', async () => {
+    const { source, timing, kids, issuer } = sourceUnderTest()
+    await kids()
+    issuer.changed()
+    await source.close!()
+    expect(timing.next()).toBe(null)
+    await timing.pass(10)
+    expect(issuer.loads).toBe(1)
   })
 })

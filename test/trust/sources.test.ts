@@ -1,8 +1,24 @@
-import { mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import {
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { createTrustBundleSource, type TrustBundleSource, type TrustBundleSourceOptions } from 'wimse'
+import {
+  createTrustBundleSource,
+  readTrustBundle,
+  type TrustBundleSource,
+  type TrustBundleSourceOptions,
+} from 'wimse'
 import { generateTestKeyPair } from 'wimse-testkit'
 import { createTestAuthority } from '../https/test-authority.js'
 import { answering, type MoodyServer, startMoodyServer } from './moody-server.js'
@@ -148,6 +164,74 @@ describe('jwksUri, against a real https server (BCP-09, CNF-10)', () => {
     expect(elsewhere.requests).toEqual([])
   })
 
+  it('does not wait for turns behind servers that stall', async () => {
+    let asked = 0
+    const stalled = createServer(() => asked++)
+    await new Promise<void>((resolve) => stalled.listen(0, '127.0.0.1', resolve))
+    const jwksUri = `http://127.0.0.1:${(stalled.address() as AddressInfo).port}/jwks.json`
+    const start = performance.now()
+    const waiting = Array.from({ length: 600 }, async () => {
+      const source = createTrustBundleSource({ jwksUri, timeoutMs: 1000 })
+      const kids = await kidsFrom(source)
+      await source.close!()
+      return kids
+    })
+    expect(await kidsWith({ timeoutMs: 1000 })).toBe('a')
+    expect(performance.now() - start).toBeLessThan(900)
+    // Waiting for a turn is part of the time a fetch may take.
+    expect(new Set((await Promise.all(waiting)).map((kids) => kids.slice(0, 5)))).toEqual(new Set(['none:']))
+    expect(performance.now() - start).toBeLessThan(2500)
+    expect(asked).toBeLessThan(100)
+    stalled.closeAllConnections()
+    stalled.close()
+  })
+
+  it('opens few connections to one server at a time, and gets every set', async () => {
+    let [open, most] = [0, 0]
+    const busy = createServer((_request, response) => {
+      most = Math.max(most, ++open)
+      setTimeout(() => {
+        open--
+        response.end(JSON.stringify({ keys: [a] }))
+      }, 50)
+    })
+    await new Promise<void>((resolve) => busy.listen(0, '127.0.0.1', resolve))
+    const jwksUri = `http://127.0.0.1:${(busy.address() as AddressInfo).port}/jwks.json`
+    const all = await Promise.all(
+      Array.from({ length: 500 }, async () => kidsOf({ jwksUri, timeoutMs: 20_000 })),
+    )
+    busy.close()
+    expect(new Set(all)).toEqual(new Set(['a']))
+    expect(most).toBeGreaterThan(1)
+    expect(most).toBeLessThanOrEqual(32)
+  })
+
+  it('is not talked out of checking certificates by the environment', async () => {
+    const before = process.env['NODE_TLS_REJECT_UNAUTHORIZED']
+    process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0'
+    try {
+      expect(await kidsOf({ jwksUri: `${server.origin}/jwks.json` })).toMatch(/^none: /)
+    } finally {
+      if (before === undefined) delete process.env['NODE_TLS_REJECT_UNAUTHORIZED']
+      else process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = before
+    }
+  })
+
+  it('hangs up when it is closed', async () => {
+    const hungUp = new Promise<void>((resolve) => {
+      server.answer = (_request, response) => response.on('close', resolve)
+    })
+    const source = createTrustBundleSource({ jwksUri: `${server.origin}/jwks.json`, ca: authority.ca })
+    const asked = kidsFrom(source)
+    const before = server.requests.length
+    while (server.requests.length === before) await new Promise((resolve) => setTimeout(resolve, 5))
+    const start = performance.now()
+    await source.close!()
+    expect(await asked).toMatch(/closed/)
+    await hungUp
+    expect(performance.now() - start).toBeLessThan(1000)
+  })
+
   it('has a new key within one look, and ten thousand unknown ids cost one', async () => {
     const source = sourceOf({ jwksUri: `${server.origin}/jwks.json`, ca: authority.ca })
     expect(await kidsFrom(source)).toBe('a')
@@ -169,7 +253,11 @@ describe('jwksUri, against a real https server (BCP-09, CNF-10)', () => {
     expect(await kidsFrom(source)).toBe('a')
     server.answer = answering({ keys: [b] })
     await server.start()
-    await eventually(source, 'b')
+    expect(await kidsFrom(source)).toBe('a')
+    // Whoever comes with the new key has it looked for again, once the cooldown is over.
+    await new Promise((resolve) => setTimeout(resolve, 1000))
+    await source.refreshedFor!('wimse://example.com')
+    expect(await kidsFrom(source)).toBe('b')
   })
 
   it('is ready once the keys are there, however long the issuer takes to start', async () => {
@@ -239,6 +327,30 @@ describe('issuerMetadata, against a real https server', () => {
     }
   })
 
+  it('takes an issuer that ends in a slash from an OpenID Connect URL, which does not tell', async () => {
+    const jwks_uri = `${server.origin}/jwks`
+    const openid = '/.well-known/openid-configuration'
+    expect(await kidsWith({ issuer: `${server.origin}/`, jwks_uri }, openid)).toBe('a')
+    expect(await kidsWith({ issuer: `${server.origin}/t/`, jwks_uri }, `/t${openid}`)).toBe('a')
+    for (const issuer of [`${server.origin}//`, `${server.origin}/t`, 'https://evil.example/']) {
+      expect(await kidsWith({ issuer, jwks_uri }, openid)).toMatch(/another issuer/)
+    }
+    expect(await kidsWith({ issuer: `${server.origin}/t/`, jwks_uri }, `${WELL_KNOWN}/t`)).toMatch(
+      /another issuer/,
+    )
+  })
+
+  it('has one time for both documents', async () => {
+    server.answer = (request, response) => {
+      const document =
+        request.url === '/jwks' ? { keys: [a] } : { issuer: server.origin, jwks_uri: `${server.origin}/jwks` }
+      setTimeout(() => answering(document)(request, response), 300)
+    }
+    const options = { issuerMetadata: server.origin + WELL_KNOWN, ca: authority.ca }
+    expect(await kidsOf({ ...options, timeoutMs: 450 })).toMatch(/^none: .*450 ms/)
+    expect(await kidsOf({ ...options, timeoutMs: 3000 })).toBe('a')
+  })
+
   it('follows jwks_uri to origins that were allowed, and to no other', async () => {
     const metadata = { issuer: server.origin, jwks_uri: `${keys.origin}/jwks` }
     expect(await kidsWith(metadata)).toMatch(/not allowed/)
@@ -295,10 +407,52 @@ describe('jwksFile, on a real disk', () => {
   it('does not read a file beyond its limit', async () => {
     writeFileSync(file, JSON.stringify({ keys: [a], x: 'x'.repeat(5000) }))
     expect(await kidsOf({ jwksFile: file, maxBytes: 4096 })).toMatch(/^none: .*4096/)
+    const before = process.memoryUsage().rss
+    truncateSync(file, 1_500_000_000)
+    expect(await kidsOf({ jwksFile: file, maxBytes: 4096 })).toMatch(/^none: .*4096/)
+    expect(process.memoryUsage().rss - before).toBeLessThan(200_000_000)
   })
+
+  it('reads a file up to its very limit', async () => {
+    const text = JSON.stringify({ keys: [a] })
+    for (const length of [text.length, 65_536, 131_072, 200_000]) {
+      writeFileSync(file, text.padEnd(length))
+      expect(await kidsOf({ jwksFile: file, maxBytes: length })).toBe('a')
+      expect(await kidsOf({ jwksFile: file, maxBytes: length - 1 })).toMatch(/^none: .*longer than/)
+    }
+  })
+
+  it.skipIf(process.platform === 'win32')(
+    'does not wait for a pipe, nor read a device or folder',
+    async () => {
+      const source = sourceOf({ jwksFile: file, cooldown: 1 })
+      expect(await kidsFrom(source)).toBe('a')
+      execFileSync('mkfifo', [`${file}.pipe`])
+      renameSync(`${file}.pipe`, file)
+      const start = performance.now()
+      await source.refreshedFor!('wimse://example.com')
+      expect(performance.now() - start).toBeLessThan(1000)
+      expect(await kidsFrom(source)).toBe('a')
+      writeFileSync(`${file}.new`, JSON.stringify({ keys: [b] }))
+      renameSync(`${file}.new`, file)
+      await eventually(source, 'b')
+      for (const path of ['/dev/zero', '/dev/null', folder]) {
+        expect(await kidsOf({ jwksFile: path })).toMatch(/^none: .*not a regular file/)
+      }
+    },
+  )
 })
 
 describe('createTrustBundleSource()', () => {
+  const right: Readonly<Record<string, unknown>> = {
+    maxStale: 60,
+    cooldown: 5,
+    timeoutMs: 5000,
+    maxBytes: 4096,
+    allowedOrigins: ['https://b.example'],
+    ca: authority.ca,
+    allowInsecure: true,
+  }
   const wrong: readonly (readonly [names: string, options: object])[] = [
     ['exactly one', {}],
     ['exactly one', { jwks: { keys: [a] }, jwksUri: 'https://a.example' }],
@@ -320,7 +474,29 @@ describe('createTrustBundleSource()', () => {
     ['timeoutMs', { jwksUri: 'https://a.example', timeoutMs: Number.NaN }],
     ['maxBytes', { jwksUri: 'https://a.example', maxBytes: 1.5 }],
     ['ca', { jwksUri: 'https://a.example', ca: [7] }],
+    ['ca', { jwksUri: 'https://a.example', ca: 'not a pem' }],
+    ['ca', { jwksUri: 'https://a.example', ca: [] }],
+    ['ca', { jwksUri: 'https://a.example', ca: [authority.ca, authority.ca.replace(/M/g, 'N')] }],
     ['bundleFor', { source: {} }],
+    ['cooldwn', { jwksUri: 'https://a.example', cooldwn: 5 }],
+    ...(
+      [
+        ['jwks', { keys: [] }, 'maxStale cooldown timeoutMs maxBytes allowedOrigins ca allowInsecure'],
+        ['jwksFile', '/a', 'allowedOrigins ca allowInsecure'],
+        ['jwksUri', 'https://a.example', 'allowedOrigins'],
+        [
+          'source',
+          { bundleFor: () => null },
+          'maxStale cooldown timeoutMs maxBytes allowedOrigins ca allowInsecure',
+        ],
+      ] as const
+    ).flatMap(([way, value, without]) =>
+      without.split(' ').map((name): (typeof wrong)[number] => [name, { [way]: value, [name]: right[name] }]),
+    ),
+    ...Object.keys(right).map((name): (typeof wrong)[number] => [
+      name,
+      { issuerMetadata: 'https://a.example/.well-known/openid-configuration', ...right, [name]: {} },
+    ]),
   ]
   for (const [names, options] of wrong) {
     it(`throws for ${JSON.stringify(options).slice(0, 80)}, and names ${names}`, () => {
@@ -328,6 +504,35 @@ describe('createTrustBundleSource()', () => {
       expect(() => createTrustBundleSource(options)).toThrow(TypeError)
     })
   }
+
+  it('takes every option where it has a meaning', () => {
+    for (const options of [
+      { issuerMetadata: 'https://a.example/.well-known/openid-configuration', ...right },
+      { jwksUri: 'https://a.example', ...right, allowedOrigins: undefined },
+      { jwksFile: '/a', ...right, allowedOrigins: undefined, ca: undefined, allowInsecure: undefined },
+      { jwksUri: 'https://a.example', ca: `# ours\n${authority.ca}\n${createTestAuthority().ca}` },
+    ]) {
+      expect(createTrustBundleSource(options as TrustBundleSourceOptions)).toHaveProperty('bundleFor')
+    }
+  })
+
+  it('goes on when its listener throws or rejects, with a key set that never changes too', async () => {
+    const unhandled: unknown[] = []
+    const note = (error: unknown): void => void unhandled.push(error)
+    process.on('unhandledRejection', note)
+    for (const onEvent of [
+      () => {
+        throw new Error('a bug of the listener')
+      },
+      () => Promise.reject(new Error('a bug of the listener')) as never,
+    ]) {
+      const source = createTrustBundleSource({ jwks: { keys: [a, {}] } }, { onEvent })
+      expect(await kidsFrom(source)).toBe('a')
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    process.off('unhandledRejection', note)
+    expect(unhandled).toEqual([])
+  })
 
   it('takes http on loopback, and elsewhere when told so', () => {
     for (const options of [
@@ -337,5 +542,60 @@ describe('createTrustBundleSource()', () => {
     ]) {
       expect(createTrustBundleSource(options)).toHaveProperty('bundleFor')
     }
+  })
+})
+
+describe('a key set with very many keys', () => {
+  const edwards = (count: number, kid = (index: number): string | undefined => String(index)): object[] =>
+    Array.from({ length: count }, (_, index) => ({
+      ...generateTestKeyPair('Ed25519').publicJwk,
+      ...(kid(index) === undefined ? {} : { kid: kid(index) }),
+    }))
+
+  it('counts as a failure beyond 256 keys, and says so', async () => {
+    const keys = edwards(257)
+    expect(await kidsOf({ jwks: { keys: keys.slice(1) } })).toBe(
+      keys
+        .slice(1)
+        .map((_, i) => i + 1)
+        .join(),
+    )
+    expect(() => createTrustBundleSource({ jwks: { keys } })).toThrow(/more than 256 keys/)
+    // What is no key of ours does not count.
+    const others = Array.from({ length: 1000 }, () => ({ kty: 'oct', k: 'AA' }))
+    expect(await kidsOf({ jwks: { keys: [...others, ...keys.slice(1)] } })).toMatch(/^1,2,/)
+  })
+
+  it('does not keep the process from its work', () => {
+    const [one] = edwards(1)
+    const keys = Array.from({ length: 11_000 }, (_, index) => ({ ...one, kid: String(index) }))
+    const start = performance.now()
+    expect(() => createTrustBundleSource({ jwks: { keys } })).toThrow(/more than 256 keys/)
+    expect(performance.now() - start).toBeLessThan(500)
+  })
+
+  it('knows keys that a token cannot tell apart, with and without ids', async () => {
+    const names = (keys: readonly object[]): readonly string[] => readTrustBundle({ keys }).skipped
+    const [first, second] = edwards(2, () => undefined)
+    const ids = (id: string): object[] => [
+      { ...first, kid: id },
+      { ...second, kid: id },
+    ]
+    for (const keys of [[first!, second!], ids('x'), ids('null'), ids('')]) {
+      expect(names(keys)).toEqual([expect.stringContaining('keys[1]')])
+    }
+    expect(names([first!, { ...second, kid: 'x' }])).toEqual([])
+    expect(
+      names([
+        { ...first, alg: 'EdDSA', kid: 'x' },
+        { ...second, alg: 'Ed25519', kid: 'x' },
+      ]),
+    ).toEqual([])
+    expect(
+      names([
+        { ...first, alg: undefined, kid: 'x' },
+        { ...second, alg: 'EdDSA', kid: 'x' },
+      ]),
+    ).toHaveLength(1)
   })
 })

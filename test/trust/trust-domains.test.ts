@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import Fastify from 'fastify'
 import { describe, expect, it } from 'vitest'
 import { type TrustDomainOptions, wimse } from 'fastify-wimse'
-import { createAuthenticator, signRequest, type TrustEvent } from 'wimse'
+import { createAuthenticator, readTrustBundle, signRequest, type TrustEvent } from 'wimse'
 import { createTestIdentityServer, goodRequest } from 'wimse-testkit'
 import { sharedVectors } from '../machine.js'
 import { createTestAuthority } from '../https/test-authority.js'
@@ -14,7 +14,11 @@ import { answering, startMoodyServer } from './moody-server.js'
 const ORIGIN = 'https://inventory.example.com'
 const authority = createTestAuthority()
 
-async function serviceTrusting(options: TrustDomainOptions, origin = 'wimse://example.com') {
+async function serviceTrusting(
+  options: TrustDomainOptions,
+  origin = 'wimse://example.com',
+  now?: () => number,
+) {
   let log = ''
   const events: TrustEvent[] = []
   const app = Fastify({ logger: { level: 'debug', stream: { write: (line: string) => (log += line) } } })
@@ -22,6 +26,7 @@ async function serviceTrusting(options: TrustDomainOptions, origin = 'wimse://ex
     audience: ORIGIN,
     trustDomains: { [origin]: options },
     onTrustEvent: (event) => events.push(event),
+    ...(now === undefined ? {} : { now }),
   })
   app.get('/', async () => 'ok')
   return { app, events, log: () => log }
@@ -97,6 +102,106 @@ describe('unknown key ids', () => {
     expect(issuer.requests.length - before).toBe(1)
     expect((await authenticator.authenticate({ wit, wpt, path: '/' })).id).toBe('wimse://example.com/caller')
     await Promise.all([authenticator.close(), issuer.stop()])
+  })
+})
+
+describe('a token that is no good whatever key it names', () => {
+  const NOON = 1_760_000_000
+  const identityServer = createTestIdentityServer({ origin: 'spiffe://example.org' })
+
+  async function outcomeFor(
+    header: object,
+    claims: object,
+    more: TrustDomainOptions = {},
+  ): Promise<{ code: string; looks: number }> {
+    const bundle = readTrustBundle(identityServer.jwks)
+    let looks = 0
+    const authenticator = createAuthenticator({
+      audience: ORIGIN,
+      trustDomains: {
+        'spiffe://example.org': {
+          source: {
+            bundleFor: () => bundle,
+            refreshedFor: () => {
+              looks++
+              return bundle
+            },
+          },
+          ...more,
+        },
+      },
+      now: () => NOON,
+    })
+    const wit = [header, { sub: 'spiffe://example.org/a', exp: NOON + 60, cnf: {}, ...claims }]
+      .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
+      .concat(Buffer.alloc(64).toString('base64url'))
+      .join('.')
+    const code = await authenticator
+      .authenticate({ wit, wpt: wit, path: '/' })
+      .then(() => 'accepted')
+      .catch((error: { code: string }) => error.code)
+    await authenticator.close()
+    return { code, looks }
+  }
+
+  const header = { alg: 'ES256', typ: 'wit+jwt', kid: 'unknown' }
+  const rows: readonly (readonly [
+    what: string,
+    code: string,
+    header: object,
+    claims: object,
+    more?: TrustDomainOptions,
+  ])[] = [
+    ['that has expired', 'WIMSE_WIT_EXPIRED', header, { exp: NOON - 60 }],
+    ['without exp', 'WIMSE_WIT_LIFETIME', header, { exp: undefined }],
+    ['that lasts too long', 'WIMSE_WIT_LIFETIME', header, { exp: NOON + 1e6 }],
+    ['that is not valid yet', 'WIMSE_WIT_NOT_YET_VALID', header, { nbf: NOON + 30 }],
+    ['of another issuer', 'WIMSE_WIT_ISSUER', header, { iss: 'b' }, { issuer: 'a' }],
+    ['of another algorithm', 'WIMSE_WIT_ALGORITHM', header, {}, { algorithms: ['ES384'] }],
+    ['with an aud, in a WIT-SVID', 'WIMSE_WIT_MALFORMED', header, { aud: 'x' }, { profile: 'wit-svid' }],
+    [
+      'without kid, in a WIT-SVID',
+      'WIMSE_WIT_KEY',
+      { ...header, kid: undefined },
+      {},
+      { profile: 'wit-svid' },
+    ],
+  ]
+  for (const [what, code, ...token] of rows) {
+    it(`${what} is refused before anybody looks for its key`, async () => {
+      expect(await outcomeFor(...token)).toEqual({ code, looks: 0 })
+    })
+  }
+
+  it('while its key is looked for where nothing else is wrong (the control)', async () => {
+    expect(await outcomeFor(header, {})).toEqual({ code: 'WIMSE_WIT_KEY', looks: 1 })
+  })
+})
+
+describe('a listener of trust events that fails', () => {
+  it('is no reason for a rejection that nobody handles', async () => {
+    const unhandled: unknown[] = []
+    const note = (error: unknown): void => void unhandled.push(error)
+    process.on('unhandledRejection', note)
+    const folder = mkdtempSync(join(tmpdir(), 'trust-'))
+    const jwksFile = join(folder, 'jwks.json')
+    const identityServer = createTestIdentityServer({ origin: 'wimse://example.com' })
+    writeFileSync(jwksFile, JSON.stringify(identityServer.jwks))
+    let heard = 0
+    const authenticator = createAuthenticator({
+      audience: ORIGIN,
+      trustDomains: { 'wimse://example.com': { jwksFile } },
+      onTrustEvent: () => {
+        heard++
+        return Promise.reject(new Error('a bug of the listener')) as never
+      },
+    })
+    await authenticator.ready()
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    process.off('unhandledRejection', note)
+    await authenticator.close()
+    rmSync(folder, { recursive: true, force: true })
+    expect([unhandled, heard > 0]).toEqual([[], true])
   })
 })
 
@@ -188,10 +293,14 @@ describe("profile: 'wit-svid' (WIT-28)", () => {
     async () => {
       const { wit } = readVectors<{ wit?: string; token?: string }>('official/spiffe-wit-svid.json', {})
       expect(wit).toBeTypeOf('string')
-      const claims = JSON.parse(Buffer.from(wit!.split('.')[1]!, 'base64url').toString()) as { sub: string }
+      const claims = JSON.parse(Buffer.from(wit!.split('.')[1]!, 'base64url').toString()) as {
+        sub: string
+        exp: number
+      }
       const { app } = await serviceTrusting(
         svid,
         new URL(claims.sub.replace('spiffe:', 'https:')).host.replace(/^/, 'spiffe://'),
+        () => claims.exp - 60,
       )
       const { headers } = await goodRequest({ identityServer: spiffe, url: `${ORIGIN}/` })
       const response = await app.inject({

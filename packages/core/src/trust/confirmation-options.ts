@@ -2,6 +2,7 @@ import type { JsonWebKey, KeyObject } from 'node:crypto'
 import type { JWK } from 'jose'
 import { type DecryptionKey, readDecryptionKey } from '../crypto/compact-jwe.js'
 import { readNumber, readStrings, refuseUnknownOptions } from '../options.js'
+import { readCertificates } from './certificates.js'
 import { POSSESSION_ALGORITHMS, type PossessionAlgorithm } from './confirmed-key.js'
 import type { FetchOptions } from './fetch-document.js'
 
@@ -23,7 +24,10 @@ export interface ConfirmationOptions {
    * that is no JWK, is 503.
    */
   readonly directory?: KeyDirectory
-  /** For `cnf.jku`: the whole https URLs key sets may be fetched from. No other is ever asked. */
+  /**
+   * For `cnf.jku`: the whole https URLs key sets may be fetched from. No other is ever asked: redirects are
+   * not followed.
+   */
   readonly allowedJku?: readonly string[]
   /** Algorithms of confirmation keys accepted. Default all, signatures and MACs. */
   readonly algorithms?: readonly PossessionAlgorithm[]
@@ -52,13 +56,14 @@ export interface ConfirmationSettings {
   /** By `href`. */
   readonly allowedJku: ReadonlyMap<string, URL> | null
   readonly algorithms: ReadonlySet<string>
+  readonly timeoutMs: number
   readonly fetching: FetchOptions
 }
 
 /** Checks every option, needed or not. @throws TypeError naming the one that is wrong */
 export function readConfirmationOptions(options: ConfirmationOptions): ConfirmationSettings {
   refuseUnknownOptions('resolveConfirmation', options, NAMES)
-  const { decryptionKey, directory, allowedJku, algorithms, ca } = options
+  const { decryptionKey, directory, allowedJku, algorithms } = options
   if (directory !== undefined && typeof directory !== 'function') {
     throw new TypeError('option directory must be a function')
   }
@@ -67,10 +72,11 @@ export function readConfirmationOptions(options: ConfirmationOptions): Confirmat
     directory: directory ?? null,
     allowedJku: allowedJku === undefined ? null : readAllowedUrls(allowedJku),
     algorithms: algorithms === undefined ? new Set(POSSESSION_ALGORITHMS) : readAlgorithms(algorithms),
+    timeoutMs: readNumber('timeoutMs', options.timeoutMs, { default: 5000, min: 1, max: 60_000 }),
     fetching: {
-      timeoutMs: readNumber('timeoutMs', options.timeoutMs, { default: 5000, min: 1, max: 60_000 }),
       maxBytes: readNumber('maxBytes', options.maxBytes, { default: 1_048_576, min: 64, integer: true }),
-      ca: ca === undefined ? undefined : readStrings('ca', [ca].flat()),
+      ca: readCertificates('ca', options.ca),
+      mostRedirects: 0,
     },
   }
 }

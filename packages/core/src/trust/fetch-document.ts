@@ -1,65 +1,46 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
+import { takeTurn } from './fetch-turns.js'
 
 /** How a document is fetched. */
 export interface FetchOptions {
-  /** Milliseconds for the whole of it, redirects included. */
-  readonly timeoutMs: number
   /** Bytes; a longer document is not read to its end. */
   readonly maxBytes: number
   /** Certificates to trust instead of the system's, PEM. The host name is checked all the same. */
-  readonly ca: string | readonly string[] | undefined
+  readonly ca: readonly string[] | undefined
+  /** Redirects followed, within the origin; with 0 a redirect is an answer like any other that is not 200. */
+  readonly mostRedirects: number
 }
 
-const MOST_REDIRECTS = 3
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 
 /**
  * Fetches a document over https from a URL that was configured. Redirects are followed within the origin
  * only: whoever may answer for one host must not be able to name another.
  *
+ * @param signal ends the whole of it, redirects and waiting for a turn included
  * @returns the body
  * @throws Error when the answer is not a 200 within the limits
  */
-export async function fetchDocument(url: URL, options: FetchOptions): Promise<Buffer> {
-  await takeTurn()
+export async function fetchDocument(url: URL, options: FetchOptions, signal: AbortSignal): Promise<Buffer> {
+  const endTurn = await takeTurn(url.origin, signal)
   try {
-    return await fetchNow(url, options)
+    return await fetchNow(url, options, signal)
   } finally {
     endTurn()
   }
 }
 
-// A service that trusts thousands of domains would open as many connections when it starts, and most of
-// them would be dropped on the way and wait for a retransmission.
-const MOST_AT_ONCE = 256
-const waiting: (() => void)[] = []
-let underWay = 0
-
-async function takeTurn(): Promise<void> {
-  if (underWay < MOST_AT_ONCE) {
-    underWay++
-    return
-  }
-  await new Promise<void>((resolve) => waiting.push(resolve))
-}
-
-function endTurn(): void {
-  const next = waiting.shift()
-  if (next === undefined) underWay--
-  else next()
-}
-
-async function fetchNow(url: URL, options: FetchOptions): Promise<Buffer> {
-  const signal = AbortSignal.timeout(options.timeoutMs)
+async function fetchNow(url: URL, options: FetchOptions, signal: AbortSignal): Promise<Buffer> {
+  const { mostRedirects } = options
   let location = url
   for (let redirects = 0; ; redirects++) {
     const response = await get(location, options, signal)
     const next = response.headers.location
-    if (!REDIRECTS.has(response.statusCode!) || next === undefined)
+    if (mostRedirects === 0 || !REDIRECTS.has(response.statusCode!) || next === undefined)
       return readBody(response, options.maxBytes)
     response.destroy()
-    if (redirects === MOST_REDIRECTS) throw new Error('too many redirects')
+    if (redirects === mostRedirects) throw new Error('too many redirects')
     location = URL.canParse(next, location.href) ? new URL(next, location) : location
     if (location.origin !== url.origin) throw new Error('redirected to another origin')
   }
@@ -69,9 +50,11 @@ async function get(url: URL, { ca }: FetchOptions, signal: AbortSignal): Promise
   return new Promise((resolve, reject) => {
     const headers = { accept: 'application/json, application/jwk-set+json', 'accept-encoding': 'identity' }
     const common = { headers, signal, agent: false } as const
+    // Said outright, so that NODE_TLS_REJECT_UNAUTHORIZED cannot say otherwise.
+    const tls = { rejectUnauthorized: true, ...(ca === undefined ? {} : { ca: [...ca] }) }
     const outgoing =
       url.protocol === 'https:'
-        ? httpsRequest(url, { ...common, ...(ca === undefined ? {} : { ca: [ca].flat() }) }, resolve)
+        ? httpsRequest(url, { ...common, ...tls }, resolve)
         : httpRequest(url, common, resolve)
     outgoing.on('error', reject)
     outgoing.end()

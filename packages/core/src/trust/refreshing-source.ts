@@ -3,7 +3,7 @@ import { parseJsonObject } from '../jws/strict-json.js'
 import type { KeySetLoader } from './key-set-loader.js'
 import type { TrustBundleSource } from './sources.js'
 import { readTrustBundle, type SvidUse, type TrustBundle } from './trust-bundle.js'
-import type { TrustEvent } from './trust-event.js'
+import { type SourceEvent, tell } from './trust-event.js'
 
 /** Time and chance, as a refreshing source sees them. */
 export interface Timing {
@@ -21,7 +21,9 @@ export interface RefreshOptions {
   readonly cooldown: number
   /** Seconds that keys serve on past the time of their next load, when that fails. */
   readonly maxStale: number
-  readonly onEvent: (event: Omit<TrustEvent, 'trustDomain'>) => void
+  /** Milliseconds one load may take, all told. */
+  readonly timeoutMs: number
+  readonly onEvent: (event: SourceEvent) => void
   readonly timing?: Timing
   readonly use?: SvidUse
 }
@@ -47,19 +49,34 @@ const SHORTEST_HINT_SECONDS = 1
 const LONGEST_HINT_SECONDS = 3600
 const WATCH_SETTLES_SECONDS = 0.05
 
+/** Requests that wait for a load for the sake of a key id; anyone can send one. */
+const MOST_WAITING_FOR_UNKNOWN_KEYS = 100
+
 /**
  * Keeps a key set up to date: loads it when it is first asked for and again at its interval, one load at
  * a time, with back-off and jitter after a failure. The last good keys serve on while loading fails, for
  * as long as `maxStale` says. Keys that are gone from the set are gone with the first load without them.
+ *
+ * Loads for the sake of unknown key ids are apart from those: anyone can bring one about, so they neither
+ * put a scheduled load off nor count for its back-off.
  */
 export function createRefreshingSource(loader: KeySetLoader, options: RefreshOptions): TrustBundleSource {
-  const { cooldown, maxStale, onEvent, timing = systemTiming } = options
+  const { cooldown, maxStale, timeoutMs, onEvent, timing = systemTiming } = options
   let loaded: Loaded | null = null
-  let inFlight: Promise<void> | null = null
+  /** Highest `spiffe_sequence` seen since there were keys without a break. */
+  let highestSequence: number | null = null
+  /** Tells whether it brought keys. */
+  let inFlight: Promise<boolean> | null = null
+  let onSchedule: Promise<void> | null = null
+  let abort: (reason: Error) => void = () => undefined
+  /** Of scheduled loads, one after the other. */
   let failures = 0
+  let waitingForUnknownKey = 0
+  let nextAt = Number.NEGATIVE_INFINITY
   let lastFailure: unknown = null
   let lastForUnknownKey = Number.NEGATIVE_INFINITY
   let cancelNext: () => void = () => undefined
+  let cancelLook: () => void = () => undefined
   let unwatch: (() => void) | null = null
   let closed = false
   let settleFirst: () => void = () => undefined
@@ -74,24 +91,71 @@ export function createRefreshingSource(loader: KeySetLoader, options: RefreshOpt
       : Math.min(Math.max(hint, SHORTEST_HINT_SECONDS), LONGEST_HINT_SECONDS)
   }
 
+  /** Loads because it is time, or because something has changed. */
   async function refresh(): Promise<void> {
+    cancelNext()
+    onSchedule ??= (async () => {
+      failures = (await load()) ? 0 : failures + 1
+      scheduleNext()
+    })().finally(() => {
+      onSchedule = null
+    })
+    return onSchedule
+  }
+
+  /** Loads because a token names an unknown key. */
+  async function refreshForUnknownKey(): Promise<void> {
+    if (!(await load())) return
+    failures = 0
+    // The set may ask to be loaded more often than the one before it.
+    if (onSchedule === null && timing.now() + refreshSeconds() < nextAt) scheduleNext()
+  }
+
+  function scheduleNext(): void {
+    cancelNext()
+    if (closed) return
+    const seconds = nextSeconds()
+    nextAt = timing.now() + seconds
+    cancelNext = timing.after(seconds, () => void refresh())
+  }
+
+  /** One at a time: whoever comes while one is under way joins it. */
+  async function load(): Promise<boolean> {
     inFlight ??= attempt().finally(() => {
       inFlight = null
     })
     return inFlight
   }
 
-  async function attempt(): Promise<void> {
-    cancelNext()
+  async function attempt(): Promise<boolean> {
     try {
-      accept(await loader.load())
-      failures = 0
+      const bytes = await loadInTime()
+      if (closed) return false
+      accept(bytes)
+      return true
     } catch (error) {
-      failures++
       lastFailure = error
       report({ type: 'failed', reason: error instanceof Error ? error.message : 'loading failed' })
+      return false
     }
-    if (!closed) cancelNext = timing.after(nextSeconds(), () => void refresh())
+  }
+
+  /** A load that does not end is not waited for, even where it takes no notice of being aborted. */
+  async function loadInTime(): Promise<Buffer> {
+    const controller = new AbortController()
+    const { signal } = controller
+    abort = (reason) => controller.abort(reason)
+    const timer = setTimeout(() => controller.abort(new Error(`no answer in ${timeoutMs} ms`)), timeoutMs)
+    timer.unref()
+    const aborted = new Promise<never>((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
+    })
+    try {
+      return await Promise.race([aborted, loader.load(signal)])
+    } finally {
+      clearTimeout(timer)
+      abort = () => undefined
+    }
   }
 
   function accept(bytes: Buffer): void {
@@ -105,14 +169,12 @@ export function createRefreshingSource(loader: KeySetLoader, options: RefreshOpt
     if (set === null) throw new Error('the key set is not one strict JSON object')
     const bundle = readTrustBundle(set, options.use)
     const before = loaded?.bundle ?? null
-    if (
-      before !== null &&
-      before.sequence !== null &&
-      bundle.sequence !== null &&
-      bundle.sequence < before.sequence
-    ) {
-      throw new Error('spiffe_sequence is lower than that of the bundle in use')
+    // Keys that serve no more are no reason to refuse others: a numbering may have been started anew.
+    const highest = isTooOld() ? null : highestSequence
+    if (bundle.sequence !== null && highest !== null && bundle.sequence < highest) {
+      throw new Error(`spiffe_sequence is ${bundle.sequence}, and has been ${highest} before`)
     }
+    highestSequence = bundle.sequence ?? highest
     loaded = { bytes, bundle, at: timing.now() }
     settleFirst()
     reportChanges(before, bundle)
@@ -127,11 +189,10 @@ export function createRefreshingSource(loader: KeySetLoader, options: RefreshOpt
 
   function start(): void {
     if (unwatch !== null || closed) return
-    let settle: () => void = () => undefined
     unwatch =
       loader.watch?.(() => {
-        settle()
-        settle = timing.after(WATCH_SETTLES_SECONDS, () => void refresh())
+        cancelLook()
+        cancelLook = timing.after(WATCH_SETTLES_SECONDS, () => void refresh())
       }) ?? (() => undefined)
     void refresh()
   }
@@ -140,18 +201,18 @@ export function createRefreshingSource(loader: KeySetLoader, options: RefreshOpt
   function current(): TrustBundle {
     if (closed) throw new Error('the trust bundle source is closed')
     if (loaded === null) throw new Error('there are no keys yet', { cause: lastFailure })
-    if (timing.now() - loaded.at > refreshSeconds() + maxStale) {
+    if (isTooOld()) {
       throw new Error('the keys are older than maxStale allows', { cause: lastFailure })
     }
     return loaded.bundle
   }
 
-  function report(event: Omit<TrustEvent, 'trustDomain'>): void {
-    try {
-      onEvent(event)
-    } catch {
-      // A listener that fails must not keep keys from being refreshed.
-    }
+  function isTooOld(): boolean {
+    return loaded !== null && timing.now() - loaded.at > refreshSeconds() + maxStale
+  }
+
+  function report(event: SourceEvent): void {
+    if (!closed) tell(onEvent, event)
   }
 
   function reportChanges(before: TrustBundle | null, after: TrustBundle): void {
@@ -172,7 +233,7 @@ export function createRefreshingSource(loader: KeySetLoader, options: RefreshOpt
     bundleFor() {
       start()
       // Only the very first load is waited for: while the issuer is down nobody has to wait to be told.
-      if (loaded === null && failures === 0 && inFlight !== null) return inFlight.then(current)
+      if (loaded === null && failures === 0 && onSchedule !== null) return onSchedule.then(current)
       return current()
     },
     async refreshedFor() {
@@ -181,17 +242,27 @@ export function createRefreshingSource(loader: KeySetLoader, options: RefreshOpt
         if (timing.now() - lastForUnknownKey < cooldown) return current()
         lastForUnknownKey = timing.now()
       }
-      await refresh()
+      if (waitingForUnknownKey >= MOST_WAITING_FOR_UNKNOWN_KEYS) return current()
+      waitingForUnknownKey++
+      try {
+        await refreshForUnknownKey()
+      } finally {
+        waitingForUnknownKey--
+      }
       return current()
     },
     async ready() {
       start()
       await first
+      if (closed) throw new Error('the trust bundle source is closed')
     },
     close() {
       closed = true
       cancelNext()
+      cancelLook()
       unwatch?.()
+      abort(new Error('the trust bundle source is closed'))
+      settleFirst()
     },
   }
 }

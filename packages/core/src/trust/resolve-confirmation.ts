@@ -104,11 +104,11 @@ async function decryptKey(jwe: unknown, settings: ConfirmationSettings): Promise
 }
 
 async function lookUpKey(kid: string, settings: ConfirmationSettings): Promise<ConfirmedKey> {
-  const { directory, fetching } = settings
+  const { directory, timeoutMs } = settings
   if (directory === null) throw refuse('cnf.kid alone needs the option directory')
   let jwk: unknown
   try {
-    jwk = await beforeDeadline(directory(kid), fetching.timeoutMs)
+    jwk = await beforeDeadline(directory(kid), timeoutMs)
     if (jwk !== null && jwk !== undefined && !isObject(jwk)) throw new TypeError('the answer is not a JWK')
   } catch (cause) {
     throw unavailable('the directory of keys gives no answer', cause)
@@ -121,7 +121,7 @@ async function lookUpKey(kid: string, settings: ConfirmationSettings): Promise<C
 async function fetchKey(
   jku: unknown,
   kid: string | undefined,
-  { allowedJku, algorithms, fetching }: ConfirmationSettings,
+  { allowedJku, algorithms, timeoutMs, fetching }: ConfirmationSettings,
 ): Promise<ConfirmedKey> {
   if (allowedJku === null) throw refuse('cnf.jku needs the option allowedJku')
   const named = typeof jku === 'string' && URL.canParse(jku) ? new URL(jku) : null
@@ -131,7 +131,8 @@ async function fetchKey(
   if (url === undefined) throw refuse('cnf.jku is not one of allowedJku', jku)
   let entries: unknown
   try {
-    entries = parseJsonObject(await fetchDocument(url, fetching))?.['keys']
+    const document = await fetchDocument(url, fetching, AbortSignal.timeout(timeoutMs))
+    entries = parseJsonObject(document)?.['keys']
     if (!Array.isArray(entries)) throw new TypeError('not a JWK set')
   } catch (cause) {
     throw unavailable('the key set at cnf.jku cannot be had', cause, url.href)

@@ -34,7 +34,7 @@ export interface TrustBundle {
  * `keys: []`, or a SPIFFE bundle whose keys are all for something else.
  *
  * @param use which keys of a SPIFFE bundle count; default those for identity tokens
- * @throws TypeError when it is not a JWK set, or when it has keys for this and none can be used
+ * @throws TypeError when it is not a JWK set, has more than 256 keys for this, or some and none can be used
  * @see {@link https://www.rfc-editor.org/rfc/rfc7517#section-5}
  */
 export function readTrustBundle(jwks: unknown, use: SvidUse = WIT_SVID): TrustBundle {
@@ -42,18 +42,28 @@ export function readTrustBundle(jwks: unknown, use: SvidUse = WIT_SVID): TrustBu
   if (!Array.isArray(entries)) throw new TypeError('not a JWK set: it has no array of keys')
   const isSpiffe = entries.some((entry) => SPIFFE_USES.has(useOf(entry)))
   const keys: TrustKey[] = []
+  const namesByKid = new Map<string | undefined, Set<AlgorithmName>>()
   const skipped: string[] = []
   let considered = 0
+  let imported = 0
   for (const [index, entry] of entries.entries()) {
     if (isSpiffe && useOf(entry) !== use) continue
     considered++
-    const key = readEntry(entry, use)
-    if (typeof key === 'string') skipped.push(`keys[${index}]: ${key}`)
-    else {
-      if (keys.some((other) => isTwin(other, key)))
-        skipped.push(`keys[${index}]: the id and algorithm of another key`)
-      keys.push(key)
+    const read = readEntry(entry, use)
+    if (typeof read !== 'string' && ++imported > MOST_KEYS) {
+      throw new TypeError(`the key set has more than ${MOST_KEYS} keys`)
     }
+    const key = typeof read === 'string' ? read : importEntry(read)
+    if (typeof key === 'string') {
+      skipped.push(`keys[${index}]: ${key}`)
+      continue
+    }
+    // Two keys that a token cannot tell apart are both kept, and both useless.
+    const names = namesByKid.get(key.kid) ?? new Set()
+    if (key.algorithms.some((name) => names.has(name)))
+      skipped.push(`keys[${index}]: the id and algorithm of another key`)
+    namesByKid.set(key.kid, new Set([...names, ...key.algorithms]))
+    keys.push(key)
   }
   if (considered > 0 && keys.length === 0) {
     throw new TypeError(`not one usable key: ${skipped.slice(0, 5).join('; ')}`)
@@ -68,10 +78,8 @@ export function readTrustBundle(jwks: unknown, use: SvidUse = WIT_SVID): TrustBu
   return bundle
 }
 
-/** Two keys that a token cannot tell apart are both kept, and both useless. */
-function isTwin(a: TrustKey, b: TrustKey): boolean {
-  return a.kid === b.kid && a.algorithms.some((name) => b.algorithms.includes(name))
-}
+/** Importing a key takes part of a millisecond in which nobody is served, and an issuer needs a few keys. */
+const MOST_KEYS = 256
 
 const bundles = new WeakSet<TrustBundle>()
 
@@ -96,13 +104,18 @@ function useOf(entry: unknown): unknown {
   return (entry as JsonObject | null)?.['use']
 }
 
-function readEntry(entry: unknown, use: SvidUse): TrustKey | string {
+function readEntry(entry: unknown, use: SvidUse): ReturnType<typeof readPublicJwk> {
   if (typeof entry !== 'object' || entry === null) return 'not an object'
-  const read = readPublicJwk(entry as JsonObject, ['sig', use])
-  if (typeof read === 'string') return read
-  const imported = importPublicKey(read.jwk)
-  if (imported === null) return 'not on its curve'
-  return Object.freeze({ kid: read.kid, algorithms: read.algorithms, ...imported })
+  return readPublicJwk(entry as JsonObject, ['sig', use])
+}
+
+function importEntry({
+  jwk,
+  kid,
+  algorithms,
+}: Exclude<ReturnType<typeof readPublicJwk>, string>): TrustKey | string {
+  const imported = importPublicKey(jwk)
+  return imported === null ? 'not on its curve' : Object.freeze({ kid, algorithms, ...imported })
 }
 
 /**

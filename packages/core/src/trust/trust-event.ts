@@ -10,3 +10,18 @@ export interface TrustEvent {
   /** For `failed`, what went wrong; for `refreshed`, entries of the key set that were left out. */
   readonly reason?: string
 }
+
+/** What a source of one trust domain tells. */
+export type SourceEvent = Omit<TrustEvent, 'trustDomain'>
+
+/**
+ * Tells a listener. One that throws, or rejects, must not keep keys from being refreshed, nor end the process.
+ */
+export function tell(onEvent: (event: SourceEvent) => unknown, event: SourceEvent): void {
+  try {
+    const heard = onEvent(event) as PromiseLike<unknown> | undefined
+    if (typeof heard?.then === 'function') heard.then(undefined, () => undefined)
+  } catch {
+    // Its failure is its own.
+  }
+}

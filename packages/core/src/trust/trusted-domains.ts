@@ -3,7 +3,14 @@ import { beforeDeadline } from '../deadline.js'
 import { AuthenticationError, UnavailableError } from '../errors.js'
 import type { TrustBundleSource } from './sources.js'
 import { isTrustBundle, selectTrustKey, type TrustBundle } from './trust-bundle.js'
-import { checkWitValidity, parseWit, trustWit, type UnverifiedWit, type WitRules } from './wit.js'
+import {
+  checkWitClaims,
+  checkWitValidity,
+  parseWit,
+  trustWit,
+  type UnverifiedWit,
+  type WitRules,
+} from './wit.js'
 import { createWitCache, type KnownWit } from './wit-cache.js'
 
 /** A trust domain as configured. */
@@ -59,6 +66,8 @@ export function createTrustedDomains(
     }
     const wit = parseWit(token, hash, algorithms)
     const domain = domainOf(wit)
+    // Before anything is waited for: nobody looks for the key of a token that is no good in any case.
+    checkWitClaims(wit, domain.rules, now)
     const bundle = await bundleFor(wit, domain)
     return { wit: trustWit(wit, bundle, domain.rules, now), bundle }
   }

@@ -90,15 +90,7 @@ export function parseWit(token: string, hash: string, algorithms: ReadonlySet<st
 export function trustWit(wit: UnverifiedWit, bundle: TrustBundle, rules: WitRules, now: number): TrustedWit {
   const { jws, subject, hash } = wit
   const { claims } = jws
-  if (!rules.algorithms.has(jws.algorithm.name)) {
-    throw refuse(
-      'WIMSE_WIT_ALGORITHM',
-      'alg is not accepted for the trust domain',
-      [...rules.algorithms],
-      jws.algorithm.name,
-    )
-  }
-  if (rules.profile === 'wit-svid') checkSvidProfile(jws)
+  const lifetime = checkWitClaims(wit, rules, now)
   const key = selectTrustKey(bundle, jws.kid, jws.algorithm.name)
   if (key === null) {
     throw refuse(
@@ -108,12 +100,6 @@ export function trustWit(wit: UnverifiedWit, bundle: TrustBundle, rules: WitRule
       jws.kid,
     )
   }
-  const issuer = claims['iss']
-  if (rules.issuers !== null && issuer !== undefined && !rules.issuers.has(issuer as string)) {
-    throw refuse('WIMSE_WIT_ISSUER', 'iss is not an issuer of the trust domain', [...rules.issuers], issuer)
-  }
-  const lifetime = readLifetime(claims, now, rules)
-  checkWitValidity(lifetime, now, rules.clockTolerance)
   // Nothing above costs much: whoever floods us with tokens of a past day pays for no signature of ours.
   if (!verifySignature(jws.algorithm, key.key, jws.signingInput, jws.signature)) {
     throw refuse('WIMSE_WIT_SIGNATURE', 'the signature does not verify', key.kid, jws.kid)
@@ -125,6 +111,40 @@ export function trustWit(wit: UnverifiedWit, bundle: TrustBundle, rules: WitRule
   )
   if (typeof confirmation === 'string') throw refuse('WIMSE_WIT_CONFIRMATION', confirmation)
   return { subject, claims: deepFreeze(claims), hash, confirmation, ...lifetime } as TrustedWit
+}
+
+/**
+ * Checks all of a token that needs no key. What is refused here is refused whoever signed it, so it comes
+ * before anything is waited for.
+ *
+ * This does NOT show that any of it is true; {@link trustWit} does.
+ *
+ * @param now epoch seconds
+ * @throws AuthenticationError `WIMSE_WIT_ALGORITHM`, `_KEY` and `_MALFORMED` (for a WIT-SVID), `_ISSUER`,
+ *   `_LIFETIME`, `_EXPIRED`, `_NOT_YET_VALID`
+ */
+export function checkWitClaims(
+  { jws }: UnverifiedWit,
+  rules: WitRules,
+  now: number,
+): Pick<TrustedWit, 'expiresAt' | 'notBefore'> {
+  const { claims } = jws
+  if (!rules.algorithms.has(jws.algorithm.name)) {
+    throw refuse(
+      'WIMSE_WIT_ALGORITHM',
+      'alg is not accepted for the trust domain',
+      [...rules.algorithms],
+      jws.algorithm.name,
+    )
+  }
+  if (rules.profile === 'wit-svid') checkSvidProfile(jws)
+  const issuer = claims['iss']
+  if (rules.issuers !== null && issuer !== undefined && !rules.issuers.has(issuer as string)) {
+    throw refuse('WIMSE_WIT_ISSUER', 'iss is not an issuer of the trust domain', [...rules.issuers], issuer)
+  }
+  const lifetime = readLifetime(claims, now, rules)
+  checkWitValidity(lifetime, now, rules.clockTolerance)
+  return lifetime
 }
 
 /**
