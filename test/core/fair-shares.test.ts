@@ -61,25 +61,98 @@ describe('memoryReplayStore() shares its room out', () => {
     expect([heldBy(first!), heldBy(second!)]).toEqual([500, 333])
   })
 
-  it('has room left for who comes after any few floods', () => {
-    const { flood, claim } = storeOf(10_000)
-    const [a, b, c, late] = callersOf('example.com', 4)
-    for (const caller of [a!, b!, c!]) flood([caller])
-    for (let proofs = 0; proofs < 100; proofs++) expect(claim(late!)).toBe('first')
+  it('leaves something to each of many callers that fill it one after another', () => {
+    const { flood, heldBy } = storeOf(500_000)
+    const callers = callersOf('example.com', 30)
+    for (const caller of callers) flood([caller])
+    const held = callers.map(heldBy)
+    expect(held.slice(0, 3)).toEqual([250_000, 166_666, 41_667])
+    let rest = 500_000 * (1 / 12 - 1 / 64)
+    for (let before = 3; before < 30; before++) {
+      expect(Math.abs(held[before]! - rest / before)).toBeLessThan(3)
+      rest -= rest / before
+    }
+    expect(held.slice(3, 6)).toEqual([11_284, 5642, 3385])
   })
 
-  it('has room left for another trust domain, however many callers one makes up', () => {
-    const { flood, claim } = storeOf(10_000)
+  it('gives each of many callers in one domain 1/(n + 1), up to the part for another domain', () => {
+    for (const howMany of [20, 30, 100]) {
+      const { flood, heldBy } = storeOf(100_000)
+      const callers = callersOf('example.com', howMany)
+      flood(callers)
+      const promised = Math.min(1 / (howMany + 1), 63 / 64 / howMany)
+      expect(Math.min(...callers.map(heldBy))).toBeGreaterThanOrEqual(Math.floor(100_000 * promised) - 1)
+    }
+  })
+
+  for (const [flooding, share] of [
+    [1, 1 / 3],
+    [2, 1 / 4],
+    [3, 1 / 6],
+    [9, 1 / 18],
+  ] as const) {
+    it(`keeps 1/${1 / share} for a domain that has claimed before, though ${flooding} others flood`, () => {
+      const { claim, flood, heldBy, clock } = storeOf(100_000)
+      const victims = callersOf('victim.example', 40)
+      for (let domain = 0; domain < flooding; domain++) claim(`wimse://flooding-${domain}.example/first`)
+      claim(victims[0]!)
+      clock.advance(62)
+      for (let domain = 0; domain < flooding; domain++) {
+        for (const caller of callersOf(`flooding-${domain}.example`, 30)) flood([caller])
+      }
+      flood([victims[1]!])
+      expect(heldBy(victims[1]!)).toBeGreaterThanOrEqual(Math.floor((100_000 * share) / 2) - 1)
+      flood(victims.slice(2))
+      const held = victims.slice(1).reduce((sum, caller) => sum + heldBy(caller), 0)
+      expect(held).toBeGreaterThanOrEqual(Math.floor(100_000 * share * 0.95))
+    })
+  }
+
+  it('keeps a 64th for domains that have not claimed before, each of which leaves a part of it', () => {
+    const { flood, claim, heldBy } = storeOf(500_000)
     flood(callersOf('flooding.example', 3000))
     expect(claim('wimse://flooding.example/one-more')).toBe('full')
-    for (let proofs = 0; proofs < 100; proofs++) {
-      expect(claim(`wimse://other.example/caller-${proofs}`)).toBe('first')
+    const late = [1, 2, 3].map((domain) => `wimse://late-${domain}.example/caller`)
+    for (const caller of late) flood([caller])
+    const held = late.map(heldBy)
+    expect(held[0]).toBeGreaterThan(1900)
+    expect(Math.min(...held)).toBeGreaterThan(200)
+  })
+
+  it('keeps no room for the domain of a readiness probe, and answers it whoever floods', () => {
+    const { flood, heldBy, claim } = storeOf(10_000)
+    claim('wimse://readiness.invalid')
+    const callers = callersOf('example.com', 4)
+    flood(callers)
+    for (const caller of callers) expect(heldBy(caller)).toBeGreaterThanOrEqual(1999)
+    flood(callersOf('example.com', 500))
+    for (let probes = 0; probes < 5; probes++) expect(claim('wimse://readiness.invalid')).toBe('first')
+  })
+
+  it('refuses nobody while half of it is free, whoever holds the other half', () => {
+    const { flood, claim, heldBy } = storeOf(10_000)
+    for (let domain = 0; domain < 9; domain++) claim(`wimse://d${domain}.example/caller`)
+    flood(['wimse://example.com/busy'])
+    expect(heldBy('wimse://example.com/busy')).toBe(5000 - 9)
+  })
+
+  it('never lets callers fill it, however they take turns', () => {
+    for (let round = 0; round < 20; round++) {
+      const { claim, heldBy } = storeOf(6000)
+      const callers = callersOf('example.com', 2 + (round % 7))
+      for (let claims = 0; claims < 20_000; claims++) {
+        const turn = randomBytes(1)[0]! % 8 === 0 ? claims % callers.length : Math.floor(claims / 700)
+        claim(callers[turn % callers.length]!)
+      }
+      const left = 6000 - callers.reduce((sum, caller) => sum + heldBy(caller), 0)
+      expect(left).toBeGreaterThanOrEqual(Math.floor(6000 / 64))
+      for (const caller of callers) expect(heldBy(caller)).toBeLessThanOrEqual(3000)
     }
   })
 
   it('takes scheme and authority together for a trust domain', () => {
     const { flood, claim } = storeOf(1000)
-    flood(callersOf('example.com', 500))
+    flood(callersOf('example.com', 2000))
     expect(claim('wimse://example.com')).toBe('full')
     expect(claim('spiffe://example.com/caller-0')).toBe('first')
   })

@@ -58,6 +58,20 @@ describe('memoryReplayStore() (WPT-22, SEC-05)', () => {
     expect(store.claim('x0', 60, 'x')).toBe('seen')
   })
 
+  it('is rid of entries with a life too short to count, even those claimed on a whole second', () => {
+    const clock = fixedClock(1000)
+    const store = memoryReplayStore({ maxEntries: 10, now: clock })
+    void store.claim('before', 60, 'x')
+    clock.advance(1)
+    const claims = (name: string): number =>
+      Array.from({ length: 12 }, (_, index) => store.claim(`${name}${index}`, 1e-20, 'x')).filter(
+        (answer) => answer === 'first',
+      ).length
+    expect(claims('a')).toBe(4)
+    clock.advance(1)
+    expect(claims('b')).toBe(4)
+  })
+
   it('lets one of two hundred copies through', () => {
     const { store } = storeAt()
     const answers = Array.from({ length: 200 }, () => store.claim('a', 60, 'x'))

@@ -2,7 +2,7 @@
 export interface ClaimCounts {
   /** Counts one more claim. @returns what was counted; null when caller or trust domain have their fill */
   count(caller: string, forSeconds: number, at: number): CountedClaim | null
-  /** Takes one back. */
+  /** Takes one back, once. */
   takeBack(claim: CountedClaim): void
 }
 
@@ -52,16 +52,12 @@ export function createClaimCounts(maxEntriesPerCaller: number): ClaimCounts {
     return holder
   }
 
-  function enterCaller(caller: string): Holder {
-    const domain = trustDomainOf(caller)
-    return enter(caller, holders.get(domain) ?? enter(domain, null))
-  }
-
+  /** Who has no claims is not kept; a later claim of the same name makes a new holder. */
   function add(holder: Holder, claims: number): void {
     for (const one of [holder, holder.domain]) {
       if (one === null) continue
       one.held += claims
-      if (one.held === 0) holders.delete(one.name)
+      if (one.held === 0 && holders.get(one.name) === one) holders.delete(one.name)
     }
   }
 
@@ -74,9 +70,13 @@ export function createClaimCounts(maxEntriesPerCaller: number): ClaimCounts {
   return {
     count(caller, forSeconds, at) {
       forgetUpTo(Math.floor(at / SLICE))
-      const holder = holders.get(caller) ?? enterCaller(caller)
-      if (holder.held >= maxEntriesPerCaller) return null
-      if (holder.domain!.held >= maxEntriesPerCaller * CALLERS_IN_A_DOMAIN) return null
+      const domainName = trustDomainOf(caller)
+      const known = holders.get(caller)
+      const domain = known?.domain ?? holders.get(domainName)
+      if (known !== undefined && known.held >= maxEntriesPerCaller) return null
+      if (domain !== undefined && domain.held >= maxEntriesPerCaller * CALLERS_IN_A_DOMAIN) return null
+      // Only now, so that nothing is kept of a name that is refused.
+      const holder = known ?? enter(caller, domain ?? enter(domainName, null))
       const slice = sliceAt(Math.ceil((at + forSeconds) / SLICE))
       slice.claims.set(holder, (slice.claims.get(holder) ?? 0) + 1)
       add(holder, 1)
@@ -84,7 +84,9 @@ export function createClaimCounts(maxEntriesPerCaller: number): ClaimCounts {
     },
     takeBack({ holder, slice }) {
       if (slices.get(slice.end) !== slice) return
-      slice.claims.set(holder, slice.claims.get(holder)! - 1)
+      const left = slice.claims.get(holder)! - 1
+      if (left > 0) slice.claims.set(holder, left)
+      else slice.claims.delete(holder)
       add(holder, -1)
     },
   }

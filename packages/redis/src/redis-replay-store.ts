@@ -16,12 +16,14 @@ export interface RedisReplayStoreOptions {
    * 250,000, about 40 MB in Redis.
    */
   readonly maxEntriesPerCaller?: number
-  /** Told once when Redis is set up to evict. Default a warning of the process. */
+  /** Told once when Redis is set up to evict; asked every ten minutes until then. Default a warning of the process. */
   readonly warn?: (message: string) => void
 }
 
 /** Claims without an answer, past which more would only wait for the same thing and fill the memory. */
 const MOST_UNANSWERED = 10_000
+/** What a claim writes: the name of a process, in 16 characters, and the number of the claim. */
+const CLAIM = /^[\w-]{16}[0-9a-z]+$/
 /** Seconds; as for the store in memory. */
 const LONGEST_LIFE = 2 ** 30
 
@@ -53,6 +55,18 @@ export function redisReplayStore(options: RedisReplayStoreOptions): ReplayStore 
   const process = randomBytes(12).toString('base64url')
   let claims = 0
   let unanswered = 0
+  let isUnderstood = true
+
+  /** @throws TypeError when it is no answer to SET with NX and GET */
+  function readAnswer(answer: unknown, ours: string): ReplayAnswer {
+    const there = readText(answer)
+    // A client or proxy that leaves GET out answers OK to a first claim, and to a replay what is the answer
+    // to a first one with GET: nothing. Once it has shown that, it is not believed any more.
+    if (there !== null && !CLAIM.test(there)) isUnderstood = false
+    if (!isUnderstood) throw new TypeError('Redis gave an answer outside of SET with NX and GET')
+    // A client that lost the answer sends the command again, and finds what it wrote the first time.
+    return there === null || there === ours ? 'first' : 'seen'
+  }
 
   // Written for few promises: each costs as much as the rest of this function.
   async function write(
@@ -62,20 +76,19 @@ export function redisReplayStore(options: RedisReplayStoreOptions): ReplayStore 
   ): Promise<ReplayAnswer> {
     const ours = process + (claims++).toString(36)
     const key = keyPrefix + fixedLength(fingerprint)
-    let answer: ReplayAnswer | null = null
     unanswered++
     try {
-      const there = readText(await driver.setNew(key, ours, Math.ceil(forSeconds * 1000)))
+      const answer = readAnswer(await driver.setNew(key, ours, Math.ceil(forSeconds * 1000)), ours)
       warnOfEviction()
-      // A client that lost the answer sends the command again, and finds what it wrote the first time.
-      answer = there === null || there === ours ? 'first' : 'seen'
+      if (answer === 'seen') counts.takeBack(counted)
       return answer
     } catch (error) {
-      if (isOutOfMemory(error)) return 'full'
-      throw error
+      // Any other failure may have come after the entry was written: it stays counted.
+      if (!isOutOfMemory(error)) throw error
+      counts.takeBack(counted)
+      return 'full'
     } finally {
       unanswered--
-      if (answer !== 'first') counts.takeBack(counted)
     }
   }
 
@@ -84,7 +97,8 @@ export function redisReplayStore(options: RedisReplayStoreOptions): ReplayStore 
       if (!(forSeconds > 0 && forSeconds <= LONGEST_LIFE)) {
         throw new RangeError('a claim is for more than 0 seconds and less than 34 years')
       }
-      if (unanswered >= MOST_UNANSWERED) throw new Error('too many claims are waiting for Redis already')
+      // Not an outage: whoever sends so much must not be let in by `onStoreFailure: 'allow'`.
+      if (unanswered >= MOST_UNANSWERED) return 'full'
       const counted = counts.count(caller, forSeconds, performance.now() / 1000)
       return counted === null ? 'full' : write(fingerprint, forSeconds, counted)
     },

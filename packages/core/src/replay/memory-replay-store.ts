@@ -100,7 +100,9 @@ export function memoryReplayStore(options: MemoryReplayStoreOptions = {}): Repla
         clear(CLEARED_FOR_ROOM)
         if (!shares.admits(caller)) return 'full'
       }
-      queue.add(table.add(words, Math.ceil(at + forSeconds), shares.take(caller)))
+      // A life too short to count ends in a later second all the same: those before are over for the queue.
+      const end = Math.max(Math.ceil(at + forSeconds), second + 1)
+      queue.add(table.add(words, end, shares.take(caller)))
       return 'first'
     },
   }
