@@ -236,7 +236,7 @@ describe('createAuthenticator().authenticate()', () => {
     expect(codes.filter((code) => code === 'WIMSE_WPT_REPLAYED')).toHaveLength(99)
   })
 
-  it('ignores iat, and accepts iss where no issuer is configured (WIT-08, WIT-14)', async () => {
+  it('ignores iat (WIT-14)', async () => {
     expect(await codeOf(authenticatorWith({ now: () => NOON - 2 }).authenticate(await present()))).toBe(
       'let in',
     )

@@ -60,6 +60,15 @@ describe('verifySignature() (BCP-02, BCP-04)', () => {
     expect(verifySignature(algorithm, publicKey, 'a', new Uint8Array(64))).toBe(false)
   })
 
+  it('refuses ECDSA halves that are longer by a zero, which would be another spelling of one signature', () => {
+    const algorithm = ALGORITHMS.get('ES256')!
+    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const signature = sign('sha256', Buffer.from('a'), { key: privateKey, dsaEncoding: 'ieee-p1363' })
+    const longer = Uint8Array.from([0, ...signature.subarray(0, 32), 0, ...signature.subarray(32)])
+    expect(verifySignature(algorithm, publicKey, 'a', signature)).toBe(true)
+    expect(verifySignature(algorithm, publicKey, 'a', longer)).toBe(false)
+  })
+
   it('refuses ECDSA signatures in DER', () => {
     const algorithm = ALGORITHMS.get('ES256')!
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { challengesFor } from 'wimse'
 import { generateTestKeyPair } from 'wimse-testkit'
 import { type Change, type CountingService, countingService, handMade, hashOf } from './hand-made.js'
 import { NOON, ORIGIN } from './service-under-test.js'
@@ -173,6 +174,12 @@ describe('what is wrong with a request', () => {
       const { statusCode, headers } = await send('{"a":')
       expect([statusCode, headers['www-authenticate']]).toEqual([400, undefined])
     }
+  })
+
+  it('asks for another proof only when it is the proof, and only in wpt-02 (ERR-02, ERR-04)', () => {
+    expect(challengesFor('WIMSE_WPT_EXPIRED', 'wpt-02')).toEqual(['WPT'])
+    expect(challengesFor('WIMSE_WIT_EXPIRED', 'wpt-02')).toEqual([])
+    expect(challengesFor('WIMSE_WPT_EXPIRED', 'wpt-01')).toEqual([])
   })
 
   it('that has no credential at all is 400 for wpt-01 and 401 with a challenge for wpt-02 alone (ERR-09)', async () => {

@@ -52,6 +52,12 @@ const rows: Rows = [
     '400 WIMSE_WIT_TRUST_DOMAIN',
   ],
 
+  [
+    'of the same name under another scheme (ID-06)',
+    { witClaims: { sub: 'spiffe://example.com/caller' } },
+    '400 WIMSE_WIT_TRUST_DOMAIN',
+  ],
+
   ['with an iss where none is configured (WIT-08)', { witClaims: { iss: 'urn:anyone' } }, 'let in'],
   ['whose iss is no text, where none is configured (WIT-08)', { witClaims: { iss: 7 } }, 'let in'],
 

@@ -1,5 +1,6 @@
+import { memoryReplayStore } from 'fastify-wimse'
 import { describe, expect, it } from 'vitest'
-import { createTestIdentityServer, generateTestKeyPair } from 'wimse-testkit'
+import { createTestIdentityServer, fixedClock, generateTestKeyPair } from 'wimse-testkit'
 import { type Change, countingService, handMade, hashOf } from './hand-made.js'
 import { NOON, ORIGIN } from './service-under-test.js'
 
@@ -116,6 +117,7 @@ describe('a proof', () => {
     app.get('/whoami', async (request) => request.workload!.id)
     const { headers } = await handMade(identityServer, {
       wptClaims: { aud: `${ORIGIN}/whoami`, iss: 'wimse://example.com/someone-else', sub: 'x' },
+      witClaims: { iss: 'wimse://example.com/issuer', client_id: 'wimse://example.com/client' },
     })
     expect((await app.inject({ url: '/whoami', headers })).body).toBe('wimse://example.com/caller')
   })
@@ -136,7 +138,12 @@ describe('a proof', () => {
   })
 
   it('stays spent until it has expired by the most lenient clock (WPT-22, SEC-10)', async () => {
-    const { identityServer, outcomeOf, clock } = await countingService({ clockTolerance: 60 })
+    const clock = fixedClock(NOON)
+    const { identityServer, outcomeOf } = await countingService({
+      clockTolerance: 60,
+      now: clock,
+      replay: memoryReplayStore({ now: clock }),
+    })
     const { headers } = await handMade(identityServer)
     expect(await outcomeOf(headers)).toBe('let in')
     for (const seconds of [59, 1, 59.9]) {
