@@ -317,15 +317,21 @@ describe('a route of @fastify/websocket', () => {
 })
 
 describe('injectWS() of @fastify/websocket', () => {
-  it('opens no socket, since it makes requests without rawHeaders, unless the test adds them', async () => {
-    const { app, opened } = await startFeedServer()
+  it('is refused without tokens and let in once with them, though it makes requests without rawHeaders', async () => {
+    const { app, opened, names } = await startFeedServer()
     const credential = await identityServer.issue({ subject: '/checkout' })
     const { wit, proof } = await tokensFor(credential, { aud: ORIGIN + FEED })
     const headers = Object.fromEntries([wit, proof].map(([name, value]) => [name.toLowerCase(), value]))
-    await expect(app.injectWS(FEED, { headers })).rejects.toThrow(/Unexpected server response: \d{3}/)
+    await expect(app.injectWS(FEED)).rejects.toThrow('Unexpected server response: 400')
     expect(opened).toEqual([])
-    const socket = await app.injectWS(FEED, { headers, rawHeaders: [wit, proof].flat() })
+    const socket = await app.injectWS(FEED, { headers })
     expect(opened).toEqual(['wimse://example.com/checkout'])
+    expect(names().filter((name) => name.startsWith('workload-'))).toEqual([])
+    await expect(app.injectWS(FEED, { headers })).rejects.toThrow('Unexpected server response: 400')
+    await expect(
+      app.injectWS(FEED, { headers: { ...headers, 'workload-identity-token': [wit[1], wit[1]] } }),
+    ).rejects.toThrow('Unexpected server response: 400')
+    expect(opened).toHaveLength(1)
     socket.terminate()
     await app.close()
   })

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { FastifyRequest } from 'fastify'
 import {
   type Authorization,
@@ -39,6 +40,7 @@ export function readPresented(
   mode: Exclude<WimseMode, 'off'>,
   accepted: readonly Revision[],
 ): Presented {
+  giveRawHeaders(request.raw)
   refuseHiddenFields(request)
   const fields = readFields(request.raw.rawHeaders)
   if (fields('host').length > 1) {
@@ -157,6 +159,14 @@ function refuseRepeated(
 /** Another reader may take any other character for the space behind a scheme, and see a token where we do not. */
 function isPrintable(value: string): boolean {
   return !/[^\t\x20-\x7e]/.test(value)
+}
+
+/** For a request that no server read: `injectWS()` of @fastify/websocket makes its own, without rawHeaders. */
+function giveRawHeaders(raw: IncomingMessage): void {
+  if ((raw.rawHeaders as string[] | undefined) !== undefined) return
+  raw.rawHeaders = Object.entries(raw.headers).flatMap(([name, values]) =>
+    [values ?? []].flat().flatMap((value) => [name, value]),
+  )
 }
 
 /**
