@@ -179,9 +179,15 @@ describe('several entries', () => {
       respelled,
       `${twice}.${bound.split('.')[1]!}.AA`,
       `${Buffer.from(' {"typ":"wit+jwt"}').toString('base64url')}.e30.`,
+      `${bound}.`,
+      `${bound}..`,
+      `.${bound}`,
+      bound.split('.').slice(0, 2).join('.'),
     ]) {
-      expect(await outcomeOf(lenient, token)).toBe(INVALID)
+      expect(await outcomeOf(lenient, token), token).toBe(INVALID)
     }
+    const encrypted = Buffer.from('{"alg":"dir","enc":"A256GCM"}').toString('base64url')
+    expect(await outcomeOf(lenient, `${encrypted}..iv.text.tag`)).toBe(LET_IN)
     expect(await outcomeOf(lenient, 'three.opaque.parts')).toBe(LET_IN)
   })
 

@@ -212,10 +212,12 @@ function readJwt(token: string): ReadJwt | null {
   }
 }
 
-/** Three parts of which the first holds JSON, however it is spelled. Five parts are encrypted: opaque to us. */
+/** Begins with JSON, however it is spelled and however many parts follow. Encrypted ones are opaque to us. */
 function looksLikeJwt(token: string): boolean {
   const parts = token.split('.')
-  return parts.length === 3 && /^\s*\{/.test(Buffer.from(parts[0]!, 'base64url').toString('latin1'))
+  const header = Buffer.from(parts.find((part) => part !== '') ?? '', 'base64url').toString('latin1')
+  const isEncrypted = parts.length === 5 && /"enc"\s*:/.test(header)
+  return parts.length > 1 && /^\s*\{/.test(header) && !isEncrypted
 }
 
 function isWit({ typ }: JsonObject): boolean {
