@@ -213,6 +213,8 @@ const DOORS: Readonly<Record<string, Omit<Door, 'undocumented'>>> = {
       'ConfirmationOptions',
       'ConfirmedMessage',
       'Credential',
+      'CredentialEvent',
+      'CredentialSource',
       'Diagnostics',
       'HeaderFields',
       'Instant',

@@ -81,6 +81,7 @@ export type { ReplayAnswer, ReplayStore } from './replay/replay-store.js'
 export type { StoreEvent, StoreFailurePolicy } from './replay/store-failure.js'
 export { challengesFor, REVISIONS, type Revision } from './revisions.js'
 export { type Credential, importCredential } from './signing/credential.js'
+export type { CredentialEvent, CredentialSource } from './signing/credential-source.js'
 export { issueWit, type IssueWitOptions } from './signing/issue-wit.js'
 export {
   type HeaderFields,

@@ -3,7 +3,6 @@
  *
  * @module
  */
-export type { CredentialEvent, CredentialSource } from './credentials/credential-source.js'
 export { fileCredentials, type FileCredentialsOptions } from './credentials/file-credentials.js'
 export { staticCredentials } from './credentials/static-credentials.js'
 export {
@@ -17,4 +16,10 @@ export { wimseClient, wimseClient as default } from './plugin.js'
 export type { SignerOptions } from './signer.js'
 export type { TargetOptions } from './targets.js'
 export { createWorkloadFetch, type WorkloadFetch, type WorkloadFetchOptions } from './workload-fetch.js'
-export { type Credential, redactPaths, SigningError } from 'wimse'
+export {
+  type Credential,
+  type CredentialEvent,
+  type CredentialSource,
+  redactPaths,
+  SigningError,
+} from 'wimse'

@@ -1,5 +1,6 @@
 import {
   type Clock,
+  type CredentialSource,
   DEFAULT_PROOF_LIFETIME,
   type HeaderFields,
   readFieldNames,
@@ -10,7 +11,6 @@ import {
   SigningError,
   signRequest,
 } from 'wimse'
-import type { CredentialSource } from './credentials/credential-source.js'
 import { readTargets, type Target, type TargetOptions, targetOf } from './targets.js'
 
 /** What to sign with, and for whom. */

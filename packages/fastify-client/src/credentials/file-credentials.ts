@@ -1,6 +1,13 @@
 import { readFile } from 'node:fs/promises'
-import { type Credential, importCredential, refuseUnknownOptions, SigningError, watchFile } from 'wimse'
-import type { CredentialEvent, CredentialSource } from './credential-source.js'
+import {
+  type Credential,
+  type CredentialEvent,
+  type CredentialSource,
+  importCredential,
+  refuseUnknownOptions,
+  SigningError,
+  watchFile,
+} from 'wimse'
 
 /** Options of {@link fileCredentials}. */
 export interface FileCredentialsOptions {

@@ -1,5 +1,4 @@
-import { importCredential } from 'wimse'
-import type { CredentialSource } from './credential-source.js'
+import { type CredentialSource, importCredential } from 'wimse'
 
 /**
  * A credential that stays the same until the process ends: for tests, and where something else restarts

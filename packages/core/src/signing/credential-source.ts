@@ -1,4 +1,4 @@
-import type { Credential } from 'wimse'
+import type { Credential } from './credential.js'
 
 /** Where the credential for the next request comes from; it may be another for each. */
 export interface CredentialSource {
