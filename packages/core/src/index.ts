@@ -45,7 +45,7 @@ export {
   type InteropOptions,
   type TrustDomainOptions,
 } from './authenticator-options.js'
-export type { Clock, Instant } from './clock.js'
+export { type Clock, type Instant, systemClock } from './clock.js'
 export type {
   AuthenticationErrorCode,
   AuthorizationErrorCode,
@@ -65,7 +65,13 @@ export {
 export type { BoundTokens, Workload } from './identity/workload.js'
 export { parseWorkloadIdentifier, type WorkloadIdentifier } from './identity/workload-identifier.js'
 export type { AlgorithmName } from './jws/algorithms.js'
-export { type NumberRange, readFieldNames, readNumber, refuseUnknownOptions } from './options.js'
+export {
+  type NumberRange,
+  readFieldNames,
+  readFunction,
+  readNumber,
+  refuseUnknownOptions,
+} from './options.js'
 export {
   type Problem,
   type ProblemDocument,
@@ -89,6 +95,14 @@ export {
   type SignRequestOptions,
 } from './signing/sign-request.js'
 export { DEFAULT_PROOF_LIFETIME, signWpt, type WptOptions } from './signing/sign-wpt.js'
+export {
+  createWitRequest,
+  LONGEST_WIT_REQUEST,
+  type VerifiedWitRequest,
+  verifyWitRequest,
+  type WitRequest,
+} from './signing/wit-request.js'
+export { tell } from './tell.js'
 export type {
   Confirmation,
   ConfirmationMethod,
@@ -102,6 +116,7 @@ export {
   type TrustBundleSource,
   type TrustBundleSourceOptions,
 } from './trust/sources.js'
+export { readCertificates } from './trust/certificates.js'
 export { readTrustBundle, type TrustBundle, type TrustKey } from './trust/trust-bundle.js'
 export type { TrustEvent } from './trust/trust-event.js'
 export { watchFile } from './trust/watch-file.js'

@@ -1,4 +1,3 @@
-import type { AuthenticationErrorCode } from '../codes.js'
 import { verifySignature } from '../crypto/signature.js'
 import { tokenHash } from '../crypto/token-hash.js'
 import { AuthenticationError } from '../errors.js'
@@ -9,6 +8,7 @@ import type { JsonObject } from '../jws/strict-json.js'
 import { challengesFor, REVISIONS, type Revision } from '../revisions.js'
 import type { TrustedWit } from '../trust/wit.js'
 import type { AudienceMatcher } from './audience.js'
+import { readExpiry, readIdentifier, type Refuse } from './proof-claims.js'
 
 /** A proof that was made by the holder of the confirmation key, for this WIT and this request. */
 export interface VerifiedProof {
@@ -42,14 +42,6 @@ export interface ProofRules {
   readonly otherTokens: readonly string[]
 }
 
-type Refuse = (
-  code: AuthenticationErrorCode,
-  reason: string,
-  expected?: unknown,
-  received?: unknown,
-) => AuthenticationError
-
-const LONGEST_JTI = 256
 const LONGEST_AUDIENCE = 8192
 
 /**
@@ -104,29 +96,6 @@ function parseProof(token: string, algorithms: ReadonlySet<string>, refuse: Refu
     if (!(error instanceof JwsRefused)) throw error
     throw refuse(`WIMSE_WPT_${error.fault}`, error.message, undefined, error.received)
   }
-}
-
-function readExpiry(
-  { exp, nbf }: JsonObject,
-  { clockTolerance, maxProofLifetime }: ProofRules,
-  now: number,
-  refuse: Refuse,
-): number {
-  if (typeof exp !== 'number') throw refuse('WIMSE_WPT_LIFETIME', 'exp is not a number', undefined, exp)
-  if (now >= exp + clockTolerance) {
-    throw refuse('WIMSE_WPT_EXPIRED', 'exp has passed', `exp after ${now - clockTolerance}`, exp)
-  }
-  if (nbf !== undefined && !(typeof nbf === 'number' && nbf <= now + clockTolerance)) {
-    throw refuse('WIMSE_WPT_NOT_YET_VALID', 'nbf lies ahead', `nbf up to ${now + clockTolerance}`, nbf)
-  }
-  const latest = now + maxProofLifetime + clockTolerance
-  if (exp > latest) throw refuse('WIMSE_WPT_LIFETIME', 'exp lies too far ahead', `exp up to ${latest}`, exp)
-  return exp
-}
-
-function readIdentifier({ jti }: JsonObject, refuse: Refuse): string {
-  if (typeof jti === 'string' && jti !== '' && jti.length <= LONGEST_JTI) return jti
-  throw refuse('WIMSE_WPT_JTI', `jti is not a string of 1 to ${LONGEST_JTI} characters`)
 }
 
 function checkAudience(aud: unknown, target: string, audience: AudienceMatcher, refuse: Refuse): void {

@@ -3,7 +3,8 @@ import { parseJsonObject } from '../jws/strict-json.js'
 import type { KeySetLoader } from './key-set-loader.js'
 import type { TrustBundleSource } from './sources.js'
 import { readTrustBundle, type SvidUse, type TrustBundle } from './trust-bundle.js'
-import { type SourceEvent, tell } from './trust-event.js'
+import { tell } from '../tell.js'
+import type { SourceEvent } from './trust-event.js'
 
 /** Time and chance, as a refreshing source sees them. */
 export interface Timing {

@@ -5,7 +5,7 @@ import type { FetchOptions } from './fetch-document.js'
 import { fileLoader, type KeySetLoader, metadataLoader, uriLoader } from './key-set-loader.js'
 import { createRefreshingSource, type RefreshOptions, type Timing } from './refreshing-source.js'
 import { readTrustBundle, type SvidUse, type TrustBundle } from './trust-bundle.js'
-import { tell } from './trust-event.js'
+import { tell } from '../tell.js'
 
 /** Where the keys of one or many trust domains come from. */
 export interface TrustBundleSource {

@@ -13,15 +13,3 @@ export interface TrustEvent {
 
 /** What a source of one trust domain tells. */
 export type SourceEvent = Omit<TrustEvent, 'trustDomain'>
-
-/**
- * Tells a listener. One that throws, or rejects, must not keep keys from being refreshed, nor end the process.
- */
-export function tell(onEvent: (event: SourceEvent) => unknown, event: SourceEvent): void {
-  try {
-    const heard = onEvent(event) as PromiseLike<unknown> | undefined
-    if (typeof heard?.then === 'function') heard.then(undefined, () => undefined)
-  } catch {
-    // Its failure is its own.
-  }
-}
