@@ -1,9 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePort } from '@wimse-demo/console'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 
 /** A program of the demo as it was built, running in a process of its own. */
 interface Program {
@@ -84,6 +87,18 @@ describe('npm start', () => {
 
 describe('the services in processes of their own', () => {
   const secret = 'the-secret-of-checkout'
+  let folder: string
+  let registryFile: string
+  let bootstrapFile: string
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'demo-'))
+    registryFile = join(folder, 'registry.json')
+    bootstrapFile = join(folder, 'secret')
+    writeFileSync(bootstrapFile, secret)
+    const workloads = [{ id: 'wimse://example.com/checkout', bootstrapFile: 'secret' }]
+    writeFileSync(registryFile, JSON.stringify({ workloads }))
+  })
+  afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
   it('take an order from their environment to the end, and close on SIGTERM', async () => {
     const [identityPort, inventoryPort, checkoutPort] = [
@@ -95,7 +110,10 @@ describe('the services in processes of their own', () => {
     const identityServer = start('identity-server/dist/main.js', [], {
       PORT: String(identityPort),
       TRUST_DOMAIN: 'wimse://example.com',
-      BOOTSTRAP_SECRETS: JSON.stringify({ 'wimse://example.com/checkout': secret }),
+      PUBLIC_URL: `http://127.0.0.1:${identityPort}`,
+      REGISTRY_FILE: registryFile,
+      KEYS_FOLDER: join(folder, 'keys'),
+      AUDIT_LOG: join(folder, 'audit', 'log.jsonl'),
     })
     await identityServer.says(/Server listening/)
     const inventory = start('inventory/dist/main.js', [], {
@@ -109,7 +127,8 @@ describe('the services in processes of their own', () => {
     const checkout = start('checkout/dist/main.js', [], {
       PORT: String(checkoutPort),
       IDENTITY_SERVER_URL: `http://127.0.0.1:${identityPort}`,
-      BOOTSTRAP_SECRET: secret,
+      BOOTSTRAP_FILE: bootstrapFile,
+      WORKLOAD_ID: 'wimse://example.com/checkout',
       INVENTORY_URL: inventoryUrl,
     })
     await checkout.says(/Server listening/)
@@ -128,20 +147,27 @@ describe('the services in processes of their own', () => {
       expect(program.stdout() + program.stderr()).not.toContain(secret)
     }
     expect(inventory.stdout()).toContain('"caller":"wimse://example.com/checkout"')
+    const audit = readFileSync(join(folder, 'audit', 'log.jsonl'), 'utf8').trim()
+    expect(JSON.parse(audit)).toMatchObject({ event: 'issued', subject: 'wimse://example.com/checkout' })
   })
 
   const incomplete: readonly { path: string; env: Record<string, string>; missing: string }[] = [
     { path: 'identity-server/dist/main.js', env: {}, missing: 'TRUST_DOMAIN is not set' },
     {
       path: 'identity-server/dist/main.js',
-      env: { TRUST_DOMAIN: 'wimse://example.com', BOOTSTRAP_SECRETS: secret },
-      missing: 'BOOTSTRAP_SECRETS is not JSON',
+      env: {
+        TRUST_DOMAIN: 'wimse://example.com',
+        PUBLIC_URL: 'http://127.0.0.1:9',
+        REGISTRY_FILE: '/nowhere/registry.json',
+        KEYS_FOLDER: '/nowhere/keys',
+      },
+      missing: '/nowhere/registry.json',
     },
     { path: 'inventory/dist/main.js', env: { AUDIENCE: '' }, missing: 'AUDIENCE is not set' },
     {
       path: 'checkout/dist/main.js',
       env: { IDENTITY_SERVER_URL: 'http://127.0.0.1:9' },
-      missing: 'BOOTSTRAP_SECRET is not set',
+      missing: 'BOOTSTRAP_FILE is not set',
     },
   ]
   for (const { path, env, missing } of incomplete) {
@@ -160,7 +186,8 @@ describe('the services in processes of their own', () => {
     const port = typeof address === 'object' ? address?.port : undefined
     const { exitCode, stderr } = start('checkout/dist/main.js', [], {
       IDENTITY_SERVER_URL: `http://127.0.0.1:${port}`,
-      BOOTSTRAP_SECRET: secret,
+      BOOTSTRAP_FILE: bootstrapFile,
+      WORKLOAD_ID: 'wimse://example.com/checkout',
       INVENTORY_URL: 'http://127.0.0.1:9',
     })
     expect(await exitCode).toBe(1)

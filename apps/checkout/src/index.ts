@@ -4,4 +4,3 @@
  * @module
  */
 export { type CheckoutOptions, createCheckout } from './checkout.js'
-export { enrol, type Enrolment } from './enrol.js'

@@ -1,14 +1,18 @@
-import { staticCredentials } from 'fastify-wimse-client'
-import { createCheckout, enrol } from './index.js'
+import { readFileSync } from 'node:fs'
+import { identityServerCredentials } from 'fastify-wimse-client'
+import { createCheckout } from './index.js'
 
-const { HOST = '127.0.0.1', PORT = '8080', LOG_LEVEL = 'info' } = process.env
+const { HOST = '127.0.0.1', PORT = '8080', LOG_LEVEL = 'info', CA_FILE } = process.env
 
-const enrolment = await enrol({
-  identityServer: required('IDENTITY_SERVER_URL'),
-  secret: required('BOOTSTRAP_SECRET'),
-})
 const app = await createCheckout({
-  credentials: staticCredentials(enrolment),
+  credentials: identityServerCredentials({
+    url: `${required('IDENTITY_SERVER_URL')}/wit`,
+    bootstrapFile: required('BOOTSTRAP_FILE'),
+    subject: required('WORKLOAD_ID'),
+    ...(CA_FILE === undefined ? {} : { ca: readFileSync(CA_FILE, 'utf8') }),
+    onEvent: (event) =>
+      app.log[event.type === 'failed' ? 'warn' : 'info']({ credential: event }, 'credential'),
+  }),
   inventory: required('INVENTORY_URL'),
   log: { level: LOG_LEVEL },
 })

@@ -1,8 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { createCheckout, enrol } from '@wimse-demo/checkout'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createCheckout } from '@wimse-demo/checkout'
 import { createIdentityServer } from '@wimse-demo/identity-server'
 import { createInventory } from '@wimse-demo/inventory'
-import { staticCredentials } from 'fastify-wimse-client'
+import { identityServerCredentials } from 'fastify-wimse-client'
 import { freePort } from './free-port.js'
 import type { Services } from './services.js'
 
@@ -26,16 +29,15 @@ const CHECKOUT = `${TRUST_DOMAIN}/checkout`
 const VISITOR = `${TRUST_DOMAIN}/visitor`
 const LATECOMER = `${TRUST_DOMAIN}/latecomer`
 
-/** The longest an identity token may live, because nothing renews those of the embedded services. */
-const DAY = 86_400
-
 /** Starts identity server, inventory and checkout on loopback; all they remember is in memory. */
 export async function startEmbedded(options: EmbeddedOptions = {}): Promise<Embedded> {
   const { ports = { identityServer: 0, inventory: 0, checkout: 0 } } = options
   const log = { level: 'silent', ...options.log }
+  const folder = await mkdtemp(join(tmpdir(), 'wimse-demo-'))
   const running: { close(): Promise<unknown> }[] = []
   const close = async (): Promise<void> => {
     for (const service of running.splice(0).toReversed()) await service.close()
+    await rm(folder, { recursive: true, force: true })
   }
   const listen = async (
     service: Awaited<ReturnType<typeof createInventory>>,
@@ -47,14 +49,15 @@ export async function startEmbedded(options: EmbeddedOptions = {}): Promise<Embe
 
   try {
     const [checkoutSecret, visitorSecret] = [newSecret(), newSecret()]
+    const identityPort = await freePort(ports.identityServer)
     const identityServer = await listen(
       await createIdentityServer({
         trustDomain: TRUST_DOMAIN,
+        url: `http://${HOST}:${identityPort}`,
         secrets: { [CHECKOUT]: checkoutSecret, [VISITOR]: visitorSecret },
-        witLifetime: DAY,
         log,
       }),
-      await freePort(ports.identityServer),
+      identityPort,
     )
 
     const latecomerToken = newSecret()
@@ -71,9 +74,15 @@ export async function startEmbedded(options: EmbeddedOptions = {}): Promise<Embe
       inventoryPort,
     )
 
-    const enrolment = await enrol({ identityServer, secret: checkoutSecret })
+    const bootstrapFile = join(folder, 'checkout')
+    await writeFile(bootstrapFile, checkoutSecret, { mode: 0o600 })
+    const credentials = identityServerCredentials({
+      url: `${identityServer}/wit`,
+      bootstrapFile,
+      subject: CHECKOUT,
+    })
     const checkout = await listen(
-      await createCheckout({ credentials: staticCredentials(enrolment), inventory, log }),
+      await createCheckout({ credentials, inventory, log }),
       await freePort(ports.checkout),
     )
     return { identityServer, inventory, checkout, visitorSecret, latecomerToken, visitorToken, close }

@@ -1,41 +1,93 @@
-import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify'
-import type { JWK } from 'jose'
-import { issueWit, readNumber } from 'wimse'
-import { readBootstrapSecrets } from './bootstrap-secrets.js'
-import { generateIssuerKey } from './issuer-key.js'
+import { createHash } from 'node:crypto'
+import rateLimit from '@fastify/rate-limit'
+import Fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify'
+import { decodeJwt } from 'jose'
+import {
+  AuthenticationError,
+  issueWit,
+  memoryReplayStore,
+  readNumber,
+  systemClock,
+  type VerifiedWitRequest,
+  verifyWitRequest,
+} from 'wimse'
+import { type AuditDestination, type AuditEntry, type AuditLog, openAuditLog } from './audit-log.js'
+import { KEY_SET_MAX_AGE, openIssuerKeys } from './issuer-keys.js'
 import { sendProblem } from './problem.js'
+import { fileRegistry, memoryRegistry, type Registry } from './registry.js'
 
 /** Options of {@link createIdentityServer}. */
 export interface IdentityServerOptions {
   /** Scheme and trust domain, such as `wimse://example.com`. */
   readonly trustDomain: string
+  /** Where workloads reach it, without a slash at the end: `https://identity.example.com`. `iss` of its tokens. */
+  readonly url: string
   /** Bootstrap secret by workload identifier: how a workload shows for the first time who it is. */
-  readonly secrets: Readonly<Record<string, string>>
+  readonly secrets?: Readonly<Record<string, string>> | undefined
+  /** Path of a registry of workloads, instead of `secrets`. Read again when it changes. */
+  readonly registryFile?: string | undefined
+  /** Folder of the signing keys. Default none: they end with the process. */
+  readonly keysFolder?: string | undefined
+  /** Seconds a key signs for. Default 86,400. */
+  readonly keyLifetime?: number | undefined
   /** Seconds an identity token lives. Default 3600, at most a day. */
-  readonly witLifetime?: number
+  readonly witLifetime?: number | undefined
+  /** Requests for tokens that one address, and one workload, may make in a minute. Default 120 and 30. */
+  readonly perMinute?: { readonly address?: number; readonly workload?: number }
+  /** Where the audit log goes. Default the other log. */
+  readonly audit?: AuditDestination | undefined
+  /** Certificate and private key, PEM. Default none: http, for loopback or behind a proxy. */
+  readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer } | undefined
   /** Pino's level, default `info`, and where the lines go, default standard output. */
   readonly log?: { readonly level?: string; readonly stream?: { write(line: string): void } }
+  /** Epoch seconds. Default the system clock. */
+  readonly now?: () => number
 }
 
 /**
- * Makes an identity server: `GET /jwks.json` has its public key, `POST /wit` signs the public key of a
- * workload that shows its bootstrap secret. The workload's name comes from the registry, never from the
- * request.
+ * Makes an identity server: `GET /jwks.json` has its public keys, `GET /.well-known/oauth-authorization-server`
+ * says where they are, and `POST /wit` signs the public key of a workload that shows its bootstrap secret as a
+ * bearer token and, in a JWT signed by that key, that it holds the private half. The workload's name comes from
+ * the registry, never from the request.
  *
- * It does NOT check that the workload holds the private half of that key: with any other it has a token it
- * cannot use.
+ * It does NOT attest what a workload is: whoever has the secret is the workload. SPIRE does that.
  *
  * @throws TypeError when an option is wrong
+ * @throws Error when keys or registry cannot be read
  */
 export async function createIdentityServer(options: IdentityServerOptions): Promise<FastifyInstance> {
-  const { trustDomain, secrets, log } = options
+  const { log, now = systemClock, perMinute = {} } = options
+  const url = readUrl(options.url)
   const lifetime = readNumber('witLifetime', options.witLifetime, { default: 3600, min: 1, max: 86_400 })
-  const workloads = readBootstrapSecrets(trustDomain, secrets)
-  const issuerKey = await generateIssuerKey()
+  const limits = {
+    address: readNumber('perMinute.address', perMinute.address, { default: 120, min: 1, integer: true }),
+    workload: readNumber('perMinute.workload', perMinute.workload, { default: 30, min: 1, integer: true }),
+  }
   const app = Fastify({
+    ...(options.tls === undefined ? {} : { https: { ...options.tls, minVersion: 'TLSv1.2' as const } }),
     bodyLimit: 8192,
     logger: { name: 'identity-server', level: 'info', ...log, redact: [...SECRET_PATHS] },
+  }) as FastifyInstance
+  const registry = await openRegistry(options, (reason) =>
+    app.log.error({ reason }, 'the registry has changed and cannot be used: the last good one counts'),
+  )
+  app.addHook('onClose', async () => registry.close())
+  const keys = await openIssuerKeys({
+    folder: options.keysFolder,
+    keyLifetime: options.keyLifetime,
+    witLifetime: lifetime,
+    now,
   })
+  const audit: AuditLog =
+    options.audit === undefined
+      ? (entry) => app.log.info({ audit: entry }, `identity token ${entry.event}`)
+      : openAuditLog(options.audit)
+  const requests = memoryReplayStore({ now })
 
   app.setErrorHandler<FastifyError>((error, request, reply) => {
     const { statusCode: status = 500 } = error
@@ -43,48 +95,95 @@ export async function createIdentityServer(options: IdentityServerOptions): Prom
     return sendProblem(reply, status, status < 500 ? error.message : 'The identity server failed.')
   })
   app.decorateRequest('subject', null)
+  await app.register(rateLimit, { global: false })
+  const byAddress = app.createRateLimit({ max: limits.address, timeWindow: '1 minute' })
+  const byWorkload = app.createRateLimit({
+    max: limits.workload,
+    timeWindow: '1 minute',
+    keyGenerator: (request) => request.getDecorator<string>('subject'),
+  })
 
   app.get('/healthz', async () => 'ok')
 
   app.get('/jwks.json', async (_request, reply) =>
     reply
-      .headers({ 'content-type': 'application/jwk-set+json', 'cache-control': 'public, max-age=60' })
-      .send(JSON.stringify({ keys: [issuerKey.publicJwk] })),
+      .headers({
+        'content-type': 'application/jwk-set+json',
+        'cache-control': `public, max-age=${KEY_SET_MAX_AGE}`,
+      })
+      .send(JSON.stringify({ keys: await keys.published() })),
   )
 
-  app.post<{ Body: { publicJwk: JWK } }>('/wit', {
+  app.get('/.well-known/oauth-authorization-server', async (_request, reply) =>
+    reply.header('cache-control', `public, max-age=${KEY_SET_MAX_AGE}`).send({
+      issuer: url,
+      jwks_uri: `${url}/jwks.json`,
+      wit_endpoint: `${url}/wit`,
+      response_types_supported: [],
+      grant_types_supported: [],
+    }),
+  )
+
+  app.post<{ Body: { request: string } }>('/wit', {
     schema: { body: WIT_REQUEST },
-    // Before the body is read.
-    onRequest: async (request, reply) => {
-      const secret = readSecret(request.headers.authorization)
-      const subject = secret === null ? null : workloads.subjectOf(secret)
-      if (subject === null) return refuseSecret(reply, secret === null)
-      request.setDecorator('subject', subject)
-      return undefined
-    },
+    // All before the body is read.
+    onRequest: [
+      async (request, reply) => refuseTooMany(await byAddress(request), reply),
+      async (request, reply) => {
+        const secret = readSecret(request.headers.authorization)
+        const subject = secret === null ? null : registry.subjectOf(secret)
+        request.setDecorator('subject', subject)
+        if (subject !== null) return undefined
+        note(request, 'refused', {
+          reason: secret === null ? 'no bootstrap secret' : 'unknown bootstrap secret',
+        })
+        return refuseSecret(reply, secret === null)
+      },
+      async (request, reply) => refuseTooMany(await byWorkload(request), reply),
+    ],
     handler: async (request, reply) => {
+      const proved = await proveKey(request)
+      if (proved === null) {
+        return sendProblem(reply, 400, 'request is not a fresh JWT signed by the key that it names.')
+      }
       const subject = request.getDecorator<string>('subject')
-      const wit = await bind(subject, request.body.publicJwk)
-      if (wit === null)
-        return sendProblem(reply, 400, 'publicJwk is not a public signature key with its alg.')
-      request.log.info({ subject }, 'identity token issued')
+      const issuerKey = await keys.signing()
+      const { confirmationKey, keyThumbprint } = proved
+      const wit = await issueWit({ issuerKey, subject, confirmationKey, issuer: url, lifetime, now })
+      const { jti, exp: expiresAt } = decodeJwt(wit)
+      note(request, 'issued', { keyThumbprint, jti, expiresAt, kid: issuerKey.kid })
       return reply.header('cache-control', 'no-store').send({ wit })
     },
   })
 
-  /** Signs an identity token; null when the key is not one that can be confirmed. */
-  async function bind(subject: string, confirmationKey: JWK): Promise<string | null> {
+  /** The key a request is for, if its sender holds it and the request is a new one. */
+  async function proveKey(
+    request: FastifyRequest<{ Body: { request: string } }>,
+  ): Promise<VerifiedWitRequest | null> {
     try {
-      return await issueWit({
-        issuerKey: issuerKey.privateJwk,
-        subject,
-        confirmationKey,
-        lifetime,
+      const proved = verifyWitRequest(request.body.request, { audience: `${url}/wit`, now })
+      const { keyThumbprint, jti, expiresAt } = proved
+      const fingerprint = createHash('sha256').update(`${keyThumbprint}\n${jti}`).digest('base64url')
+      const answer = await requests.claim(
+        fingerprint,
+        expiresAt - now() + 60,
+        request.getDecorator('subject'),
+      )
+      if (answer === 'first') return proved
+      note(request, 'refused', {
+        reason: answer === 'seen' ? 'sent before' : 'no room to remember it',
+        keyThumbprint,
       })
     } catch (error) {
-      if (error instanceof TypeError) return null
-      throw error
+      if (!(error instanceof AuthenticationError)) throw error
+      note(request, 'refused', { reason: `${error.code}: ${error.diagnostics.reason}` })
     }
+    return null
+  }
+
+  function note(request: FastifyRequest, event: AuditEntry['event'], what: Partial<AuditEntry>): void {
+    const subject = request.getDecorator<string | null>('subject')
+    audit({ event, subject, address: request.ip, request: request.id, ...what })
   }
 
   return app
@@ -95,12 +194,41 @@ const SECRET_PATHS: readonly string[] = ['headers.authorization', 'req.headers.a
 
 const WIT_REQUEST: object = {
   type: 'object',
-  required: ['publicJwk'],
-  properties: { publicJwk: { type: 'object' } },
+  required: ['request'],
+  properties: { request: { type: 'string' } },
+}
+
+function readUrl(text: string): string {
+  if (typeof text === 'string' && URL.canParse(text) && !text.endsWith('/')) {
+    const { protocol, search, hash } = new URL(text)
+    if (/^https?:$/.test(protocol) && search + hash === '') return text
+  }
+  throw new TypeError('option url must be an http or https URL without a slash at the end')
+}
+
+async function openRegistry(
+  { trustDomain, secrets, registryFile }: IdentityServerOptions,
+  failed: (reason: string) => void,
+): Promise<Registry> {
+  if ((secrets === undefined) === (registryFile === undefined)) {
+    throw new TypeError('give exactly one of secrets and registryFile')
+  }
+  return secrets === undefined
+    ? fileRegistry(trustDomain, registryFile!, failed)
+    : memoryRegistry(trustDomain, secrets)
 }
 
 function readSecret(authorization: string | undefined): string | null {
   return /^Bearer +([\w~+/.-]+=*)$/i.exec(authorization ?? '')?.[1] ?? null
+}
+
+function refuseTooMany(
+  limit: Awaited<ReturnType<ReturnType<FastifyInstance['createRateLimit']>>>,
+  reply: FastifyReply,
+): FastifyReply | undefined {
+  if (limit.isAllowed || !limit.isExceeded) return undefined
+  reply.header('retry-after', String(limit.ttlInSeconds))
+  return sendProblem(reply, 429, 'There were too many requests in this minute.')
 }
 
 function refuseSecret(reply: FastifyReply, missing: boolean): FastifyReply {

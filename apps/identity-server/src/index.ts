@@ -3,4 +3,5 @@
  *
  * @module
  */
+export type { AuditDestination } from './audit-log.js'
 export { createIdentityServer, type IdentityServerOptions } from './identity-server.js'

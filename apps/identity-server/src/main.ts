@@ -1,23 +1,31 @@
+import { readFileSync } from 'node:fs'
 import { createIdentityServer } from './index.js'
 
 const { HOST = '127.0.0.1', PORT = '8080', LOG_LEVEL = 'info' } = process.env
 
 const app = await createIdentityServer({
   trustDomain: required('TRUST_DOMAIN'),
-  secrets: readSecrets(required('BOOTSTRAP_SECRETS')),
+  url: required('PUBLIC_URL'),
+  registryFile: required('REGISTRY_FILE'),
+  keysFolder: required('KEYS_FOLDER'),
+  keyLifetime: optionalNumber('KEY_LIFETIME'),
+  witLifetime: optionalNumber('WIT_LIFETIME'),
+  audit: process.env['AUDIT_LOG'],
+  tls: readTls(),
   log: { level: LOG_LEVEL },
 })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void app.close())
 await app.listen({ host: HOST, port: Number(PORT) })
 
-/** `{ "wimse://example.com/checkout": "a long secret" }` */
-function readSecrets(text: string): Record<string, string> {
-  try {
-    return JSON.parse(text)
-  } catch {
-    // Not the cause: its message quotes the text.
-    throw new TypeError('BOOTSTRAP_SECRETS is not JSON: { "workload identifier": "secret" }')
-  }
+function readTls(): { cert: Buffer; key: Buffer } | undefined {
+  const { TLS_CERT_FILE, TLS_KEY_FILE } = process.env
+  if (TLS_CERT_FILE === undefined && TLS_KEY_FILE === undefined) return undefined
+  return { cert: readFileSync(required('TLS_CERT_FILE')), key: readFileSync(required('TLS_KEY_FILE')) }
+}
+
+function optionalNumber(name: string): number | undefined {
+  const value = process.env[name]
+  return value === undefined ? undefined : Number(value)
 }
 
 function required(name: string): string {
