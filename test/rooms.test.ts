@@ -21,13 +21,23 @@ const core = sources.get('wimse')!
 const STANDS_ON: Readonly<Record<string, Pick<Member, 'dependencies' | 'peers'>>> = {
   wimse: { dependencies: ['jose', 'lru-cache'], peers: [] },
   'fastify-wimse': { dependencies: ['fastify-plugin', 'wimse'], peers: ['fastify'] },
-  'fastify-wimse-client': { dependencies: ['fastify-plugin', 'wimse'], peers: ['fastify'] },
+  'fastify-wimse-client': { dependencies: ['fastify-plugin', 'undici', 'wimse'], peers: ['fastify'] },
   'wimse-redis': { dependencies: ['wimse'], peers: [] },
   'wimse-testkit': { dependencies: ['jose', 'wimse'], peers: [] },
 }
 
 /** Files at the root that need nothing but each other, so that every room from trust upwards may name them. */
-const GROUND = ['codes', 'clock', 'deadline', 'field-value', 'options', 'secure-url', 'errors', 'revisions']
+const GROUND = [
+  'codes',
+  'clock',
+  'deadline',
+  'field-value',
+  'options',
+  'secure-url',
+  'tell',
+  'errors',
+  'revisions',
+]
 const OUTSIDE_WORLD = ['node:fs', 'node:fs/promises', 'node:http', 'node:https', 'node:net']
 
 /** The rooms of core, bottom to top. Nowhere stands `global:fetch`: it follows redirects and has no limit. */
@@ -38,6 +48,7 @@ const CORE_ROOMS: Rooms = {
   'field-value': [],
   options: [],
   'secure-url': [],
+  tell: [],
   'redact-paths': [],
   errors: ['codes'],
   revisions: ['type codes'],
@@ -58,7 +69,7 @@ const CORE_ROOMS: Rooms = {
   ],
   proof: [...GROUND, 'type identity', 'jws', 'crypto', 'type trust', 'type proof/audience'],
   replay: [...GROUND, 'type identity', 'node:crypto'],
-  signing: [...GROUND, 'identity', 'jws', 'crypto', 'trust', 'proof', 'node:crypto', 'jose'],
+  signing: [...GROUND, 'identity', 'jws', 'crypto', 'trust', 'proof', 'node:crypto', 'node:util', 'jose'],
   problem: [...GROUND],
   'authenticator-options': [...GROUND, 'identity', 'jws', 'proof/audience', 'replay', 'trust'],
   authenticate: [
@@ -150,6 +161,7 @@ const DOORS: Readonly<Record<string, Omit<Door, 'undocumented'>>> = {
       'AuthenticationError',
       'AuthorizationError',
       'DEFAULT_PROOF_LIFETIME',
+      'LONGEST_WIT_REQUEST',
       'REALM',
       'REVISIONS',
       'SigningError',
@@ -163,6 +175,7 @@ const DOORS: Readonly<Record<string, Omit<Door, 'undocumented'>>> = {
       'createAuthenticator',
       'createBearerVerifier',
       'createTrustBundleSource',
+      'createWitRequest',
       'deprecationFields',
       'importCredential',
       'isSecureUrl',
@@ -175,7 +188,9 @@ const DOORS: Readonly<Record<string, Omit<Door, 'undocumented'>>> = {
       'parseWorkloadIdentifier',
       'problemFor',
       'readAuthorization',
+      'readCertificates',
       'readFieldNames',
+      'readFunction',
       'readNumber',
       'readTransitionOptions',
       'readTrustBundle',
@@ -184,8 +199,11 @@ const DOORS: Readonly<Record<string, Omit<Door, 'undocumented'>>> = {
       'resolveConfirmation',
       'signRequest',
       'signWpt',
+      'systemClock',
+      'tell',
       'under',
       'verifyPossession',
+      'verifyWitRequest',
       'watchFile',
       'withRouteDates',
       'withoutTokens',
@@ -250,6 +268,8 @@ const DOORS: Readonly<Record<string, Omit<Door, 'undocumented'>>> = {
       'TrustEvent',
       'TrustKey',
       'UnavailableErrorCode',
+      'VerifiedWitRequest',
+      'WitRequest',
       'Workload',
       'WorkloadIdentifier',
       'WptOptions',
@@ -314,7 +334,9 @@ const DOORS: Readonly<Record<string, Omit<Door, 'undocumented'>>> = {
       'SigningError',
       'createWorkloadFetch',
       'default',
+      'expectServer',
       'fileCredentials',
+      'identityServerCredentials',
       'redactPaths',
       'staticCredentials',
       'wimseClient',
@@ -328,6 +350,8 @@ const DOORS: Readonly<Record<string, Omit<Door, 'undocumented'>>> = {
       'DispatchHandler',
       'DispatchRequest',
       'FileCredentialsOptions',
+      'IdentityServerCredentialsOptions',
+      'RedirectPolicy',
       'SignerOptions',
       'TargetOptions',
       'WimseInterceptor',

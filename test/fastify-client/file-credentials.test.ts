@@ -183,7 +183,7 @@ describe('fileCredentials(), on a real disk (CLI-07, CLI-05)', () => {
     { wit: 'a', key: 'b', keyFile: 'c' },
   ]) {
     it(`throws for ${JSON.stringify(options)}`, () => {
-      expect(() => fileCredentials(options as never)).toThrow(/fileCredentials/)
+      expect(() => fileCredentials(options as never)).toThrow(/fileCredentials|option onEvent/)
     })
   }
 })

@@ -1,15 +1,8 @@
-import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { createTestIdentityServer, privateKeyOf } from 'wimse-testkit'
 import { startKeySetServer } from '../https/key-set-server.js'
 import { createTestAuthority } from '../https/test-authority.js'
-
-const caller = fileURLToPath(new URL('caller.mjs', import.meta.url))
+import { runTrusting } from './trusting-process.js'
 
 describe('the server a workload calls', () => {
   it('has a certificate of a known authority for its host name, or is sent nothing (SEC-02, CLI-06)', async () => {
@@ -22,21 +15,15 @@ describe('the server a workload calls', () => {
         createTestAuthority().certificateFor('localhost'),
       ].map(async (certificate) => startKeySetServer(certificate)),
     )
-    const folder = mkdtempSync(join(tmpdir(), 'wimse-'))
-    writeFileSync(join(folder, 'ca.pem'), [authority.ca].flat().join('\n'))
     const identityServer = createTestIdentityServer({ origin: 'wimse://example.com' })
     const credential = await identityServer.issue({ subject: '/checkout' })
-    const { stdout } = await promisify(execFile)(
-      process.execPath,
-      [
-        caller,
-        credential.wit,
-        JSON.stringify(privateKeyOf(credential)),
-        ...servers.map(({ origin }) => `${origin}/stock`),
-      ],
-      { env: { ...process.env, NODE_EXTRA_CA_CERTS: join(folder, 'ca.pem') } },
-    )
-    const [good, ...refused] = stdout.trim().split('\n')
+    const outcomes = await runTrusting(authority.ca, {
+      wit: credential.wit,
+      key: privateKeyOf(credential),
+      targets: servers.map(({ origin }) => origin),
+      urls: servers.map(({ origin }) => `${origin}/stock`),
+    })
+    const [good, ...refused] = outcomes
     expect(good).toBe('200')
     expect(refused).toEqual([
       'ERR_TLS_CERT_ALTNAME_INVALID',
@@ -45,6 +32,5 @@ describe('the server a workload calls', () => {
     ])
     expect(servers.map(({ requests }) => requests.length)).toEqual([1, 0, 0, 0])
     await Promise.all(servers.map(async (server) => server.close()))
-    rmSync(folder, { recursive: true, force: true })
   })
 })

@@ -11,8 +11,14 @@ export interface ServerCertificate {
 export interface TestAuthority {
   /** Its certificate, PEM: what a client has to trust. */
   readonly ca: string
-  /** Issues a certificate for a host name or an IP address; `expired` makes one that was good until yesterday. */
-  certificateFor(host: string, options?: { readonly expired?: boolean }): ServerCertificate
+  /**
+   * Issues a certificate for a host name or an IP address; `expired` makes one that was good until yesterday,
+   * `uris` are further subject alternative names.
+   */
+  certificateFor(
+    host: string,
+    options?: { readonly expired?: boolean; readonly uris?: readonly string[] },
+  ): ServerCertificate
 }
 
 /**
@@ -38,7 +44,7 @@ export function createTestAuthority(
   })
   return {
     ca,
-    certificateFor: (host, { expired = false } = {}) => {
+    certificateFor: (host, { expired = false, uris = [] } = {}) => {
       const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
       const cert = issue({
         issuer: name,
@@ -49,7 +55,10 @@ export function createTestAuthority(
         extensions: [
           extension(KEY_USAGE, tlv(0x03, Buffer.of(7, 0b1000_0000))),
           extension(EXTENDED_KEY_USAGE, sequence(SERVER_AUTHENTICATION)),
-          extension(SUBJECT_ALTERNATIVE_NAME, sequence(alternativeName(host))),
+          extension(
+            SUBJECT_ALTERNATIVE_NAME,
+            sequence(alternativeName(host), ...uris.map((uri) => tlv(0x86, Buffer.from(uri)))),
+          ),
         ],
       })
       return { cert, key: pair.privateKey.export({ format: 'pem', type: 'pkcs8' }).toString() }

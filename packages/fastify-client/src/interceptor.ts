@@ -39,6 +39,11 @@ export type WimseInterceptor = <Request extends DispatchRequest, Handler>(
  */
 export function wimseInterceptor(options: SignerOptions): WimseInterceptor {
   const signer = createSigner(options)
+  if (signer.targets.some(({ expectedServer }) => expectedServer !== undefined)) {
+    throw new TypeError(
+      'option targets: expectedServer is for the dispatcher below to check, with expectServer()',
+    )
+  }
   return (dispatch) => (request, handler) => {
     void send(dispatch, request, handler)
     return true
@@ -61,7 +66,7 @@ export function wimseInterceptor(options: SignerOptions): WimseInterceptor {
     refuseReserved(fields.map(([name]) => name))
     const url = readUrl(origin, path)
     const signed = await signer.sign(url, signer.targetOf(url), fields)
-    return [...fields, ...Object.entries(signed)].flat()
+    return [...fields, ...Object.entries(signed.fields)].flat()
   }
 }
 

@@ -17,17 +17,20 @@ declare module 'fastify' {
 }
 
 const register: FastifyPluginAsync<WorkloadFetchOptions> = async (app, options) => {
-  const propagatingFetch = createPropagatingFetch(options)
-  app.decorate('workloadFetch', async (input, init) => propagatingFetch(input, init, undefined))
+  const propagating = createPropagatingFetch(options)
+  app.decorate('workloadFetch', async (input, init) => propagating.fetch(input, init, undefined))
   app.decorateRequest('workloadFetch', {
     getter(this: FastifyRequest): WorkloadFetch {
-      return async (input, init) => propagatingFetch(input, init, boundTxnToken(this))
+      return async (input, init) => propagating.fetch(input, init, boundTxnToken(this))
     },
   })
   app.addHook('onReady', async () => {
     await options.credentials.current()
   })
-  app.addHook('onClose', async () => options.credentials.close?.())
+  app.addHook('onClose', async () => {
+    await propagating.close()
+    await options.credentials.close?.()
+  })
 }
 
 /**

@@ -1,5 +1,6 @@
 import {
   type Clock,
+  type Credential,
   type CredentialSource,
   DEFAULT_PROOF_LIFETIME,
   type HeaderFields,
@@ -11,7 +12,7 @@ import {
   SigningError,
   signRequest,
 } from 'wimse'
-import { readTargets, type Target, type TargetOptions, targetOf } from './targets.js'
+import { findTarget, readTargets, type Target, type TargetOptions, targetOf } from './targets.js'
 
 /** What to sign with, and for whom. */
 export interface SignerOptions {
@@ -33,15 +34,26 @@ export interface SignerOptions {
 
 /** Signs requests for the configured targets. */
 export interface Signer {
+  readonly targets: readonly Target[]
+  /** Lower-case names of the fields that carry tokens of others. */
+  readonly otherTokens: readonly string[]
+  /** The target of a URL, null when it belongs to none. */
+  readonly findTarget: (url: URL) => Target | null
   /** The target of a URL. @throws SigningError `WIMSE_TARGET_NOT_ALLOWED`, `WIMSE_URL_INSECURE` */
   readonly targetOf: (url: URL) => Target
-  /** The fields to add to a request for a target, made anew for every attempt. */
-  readonly sign: (
-    url: URL,
-    target: Target,
-    headers: HeaderFields,
-    signal?: AbortSignal,
-  ) => Promise<Record<string, string>>
+  /** Signs one attempt to send a request to a target. */
+  readonly sign: (url: URL, target: Target, headers: HeaderFields, signal?: AbortSignal) => Promise<Signed>
+  /** Whether another credential is to be had once one was refused. */
+  readonly canRenew: boolean
+  /** Another credential than one that was refused; null when there is none. */
+  readonly renewed: (refused: Credential, signal: AbortSignal) => Promise<Credential | null>
+}
+
+/** What one attempt is signed with. */
+export interface Signed {
+  /** The fields to add to exactly this attempt. */
+  readonly fields: Readonly<Record<string, string>>
+  readonly credential: Credential
 }
 
 const OPTIONS: readonly (keyof SignerOptions)[] = [
@@ -64,7 +76,7 @@ export function createSigner(options: SignerOptions): Signer {
     max: 300,
   })
   const otherTokens = readFieldNames('otherTokens', options.otherTokens)
-  if (typeof credentials?.current !== 'function') {
+  if (typeof credentials?.current !== 'function' || !/undefined|function/.test(typeof credentials.renewed)) {
     throw new TypeError('option credentials must be a credential source')
   }
   if (!Object.hasOwn(REVISIONS, revision)) {
@@ -75,10 +87,19 @@ export function createSigner(options: SignerOptions): Signer {
   const targets = readTargets(options.targets, allowInsecure)
 
   return {
+    targets,
+    otherTokens,
+    findTarget: (url) => findTarget(url, targets),
     targetOf: (url) => targetOf(url, targets, allowInsecure),
     sign: async (url, { audience }, headers, signal) => {
       const credential = await unlessAborted(credentials.current(), signal)
-      return signRequest(credential, { url, headers, revision, audience, otherTokens, lifetime, now })
+      const request = { url, headers, revision, audience, otherTokens, lifetime, now }
+      return { fields: signRequest(credential, request), credential }
+    },
+    canRenew: credentials.renewed !== undefined,
+    renewed: async (refused, signal) => {
+      const credential = await unlessAborted(credentials.renewed?.(refused) ?? refused, signal)
+      return credential.wit === refused.wit ? null : credential
     },
   }
 }

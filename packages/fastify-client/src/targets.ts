@@ -1,4 +1,4 @@
-import { isSecureUrl, refuseUnknownOptions, SigningError } from 'wimse'
+import { isSecureUrl, parseWorkloadIdentifier, refuseUnknownOptions, SigningError } from 'wimse'
 
 /** Where an identity may go: an origin, optionally with a path, and what is special about it. */
 export interface TargetOptions {
@@ -6,6 +6,11 @@ export interface TargetOptions {
   readonly url: string
   /** `aud` of proofs for this target, where the called side has agreed on one. Default the request's URL. */
   readonly audience?: string
+  /**
+   * Workload identifier the server must have: the only URI in its certificate. Checked on each connection, in
+   * place of the host name. Default none: TLS and the host name say who the server is.
+   */
+  readonly expectedServer?: string
   /** Whether a transaction token of the request being handled may travel on to it. Default false. */
   readonly propagate?: boolean
 }
@@ -16,6 +21,7 @@ export interface Target {
   /** Empty, or whole segments without a slash at the end. */
   readonly path: string
   readonly audience: string | undefined
+  readonly expectedServer: string | undefined
   readonly propagate: boolean
 }
 
@@ -33,7 +39,7 @@ export function readTargets(targets: unknown, allowInsecure: boolean): readonly 
 
 function readTarget(target: unknown, name: string, allowInsecure: boolean): Target {
   const options = typeof target === 'string' ? { url: target } : (target as TargetOptions)
-  refuseUnknownOptions(`option ${name}`, options, ['url', 'audience', 'propagate'])
+  refuseUnknownOptions(`option ${name}`, options, ['url', 'audience', 'expectedServer', 'propagate'])
   const { url, audience, propagate = false } = options
   if (typeof url !== 'string' || !TARGET.test(url) || !URL.canParse(url)) {
     throw new TypeError(`option ${name} must be an https URL without user information, query or fragment`)
@@ -46,23 +52,48 @@ function readTarget(target: unknown, name: string, allowInsecure: boolean): Targ
     throw new TypeError(`option ${name}.audience must be a string`)
   }
   if (typeof propagate !== 'boolean') throw new TypeError(`option ${name}.propagate must be a boolean`)
-  return { origin: parsed.origin, path: parsed.pathname.replace(/\/+$/, ''), audience, propagate }
+  return {
+    origin: parsed.origin,
+    path: parsed.pathname.replace(/\/+$/, ''),
+    audience,
+    expectedServer: readExpectedServer(options.expectedServer, parsed, name),
+    propagate,
+  }
+}
+
+function readExpectedServer(expectedServer: unknown, url: URL, name: string): string | undefined {
+  if (expectedServer === undefined) return undefined
+  if (url.protocol !== 'https:') {
+    throw new TypeError(
+      `option ${name}.expectedServer needs an https URL: without TLS nothing shows who answers`,
+    )
+  }
+  try {
+    return parseWorkloadIdentifier(expectedServer as string).id
+  } catch (cause) {
+    throw new TypeError(`option ${name}.expectedServer must be a workload identifier`, { cause })
+  }
+}
+
+/** Finds the target a URL belongs to, comparing the parsed origin and whole path segments; null if none. */
+export function findTarget(url: URL, targets: readonly Target[]): Target | null {
+  if (url.username !== '' || url.password !== '') return null
+  const fitting = targets.filter(({ origin, path }) => url.origin === origin && isUnder(url.pathname, path))
+  return fitting.sort((a, b) => b.path.length - a.path.length)[0] ?? null
 }
 
 /**
- * Finds the target a URL belongs to, comparing the parsed origin and whole path segments.
+ * As {@link findTarget}, for a URL that identity is to be sent to.
  *
  * @throws SigningError `WIMSE_TARGET_NOT_ALLOWED` when there is none, `WIMSE_URL_INSECURE` when the URL is
  *   http beyond loopback
  */
 export function targetOf(url: URL, targets: readonly Target[], allowInsecure: boolean): Target {
-  const target = targets
-    .filter(({ origin, path }) => url.origin === origin && isUnder(url.pathname, path))
-    .sort((a, b) => b.path.length - a.path.length)[0]
+  const target = findTarget(url, targets)
   if (!isSecureUrl(url) && !allowInsecure) {
     throw new SigningError('WIMSE_URL_INSECURE', { reason: 'http beyond loopback', received: url.origin })
   }
-  if (target === undefined || url.username !== '' || url.password !== '') {
+  if (target === null) {
     throw new SigningError('WIMSE_TARGET_NOT_ALLOWED', {
       reason: 'the URL belongs to none of the targets',
       expected: targets.map(({ origin, path }) => origin + path),

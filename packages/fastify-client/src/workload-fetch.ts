@@ -1,34 +1,52 @@
-import { SigningError } from 'wimse'
+import { canSendAgain, consumed, type OutgoingCall, readCall, requestOf } from './outgoing-call.js'
+import { MOST_REDIRECTS, redirectedCall, type RedirectPolicy } from './redirect.js'
+import { asksForAnotherCredential } from './refusal.js'
+import { fetchFrom } from './server-identity.js'
 import { createSigner, refuseReserved, type SignerOptions } from './signer.js'
+import type { Target } from './targets.js'
 
 /** Options of {@link createWorkloadFetch} and of the plugin. */
-export type WorkloadFetchOptions = SignerOptions
+export interface WorkloadFetchOptions extends SignerOptions {
+  /**
+   * What to do about redirects where the call does not forbid them: `'manual'`, the default, gives the 3xx
+   * back; `'same-target'` follows them as `fetch` does, signed anew while they stay within the target that was
+   * called, and without identity, proof and the caller's credentials from where they leave it.
+   */
+  readonly redirect?: RedirectPolicy
+}
 
 /** As the global `fetch`, for the configured targets. */
 export type WorkloadFetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>
 
 /** A `fetch` that may add the transaction token of a request that is being handled. */
-export type PropagatingFetch = (
-  input: string | URL | Request,
-  init: RequestInit | undefined,
-  txnToken: string | undefined,
-) => Promise<Response>
+export interface PropagatingFetch {
+  readonly fetch: (
+    input: string | URL | Request,
+    init: RequestInit | undefined,
+    txnToken: string | undefined,
+  ) => Promise<Response>
+  /** Closes the connections that are its own: those to servers whose identity it checks. */
+  readonly close: () => Promise<void>
+}
 
 /**
- * Makes a `fetch` that shows who is calling: each call carries the identity token and a new proof for its
+ * Makes a `fetch` that shows who is calling: each request carries the identity token and a new proof for its
  * URL. The tokens among the headers are covered: `Authorization`, `Txn-Token`, `otherTokens`.
  *
- * Redirects are not followed, because `fetch` would carry identity and proof along; the 3xx is returned.
- * A failed call is not tried again. The server is authenticated by TLS, not by this.
+ * Redirects are not followed unless `redirect` says so. When the called side refuses the identity token because
+ * it has expired or its issuer's key is not known there, and the source has another one, the call is made once
+ * more; any other failure is final. The server is authenticated by TLS and its host name, or by
+ * `expectedServer` of its target; NOT by this protocol.
  *
- * @returns a function that rejects with `SigningError`, before anything is sent: `WIMSE_TARGET_NOT_ALLOWED`,
- *   `WIMSE_URL_INSECURE`, `WIMSE_HEADER_RESERVED`, `WIMSE_BEARER_CONFLICT`, `WIMSE_CREDENTIAL_MISSING`,
- *   `WIMSE_CREDENTIAL_EXPIRED`, `WIMSE_CREDENTIAL_MISMATCH`
+ * @returns a function that rejects with `SigningError`: `WIMSE_TARGET_NOT_ALLOWED`, `WIMSE_URL_INSECURE`,
+ *   `WIMSE_HEADER_RESERVED`, `WIMSE_BEARER_CONFLICT`, `WIMSE_CREDENTIAL_MISSING`, `WIMSE_CREDENTIAL_EXPIRED`,
+ *   `WIMSE_CREDENTIAL_MISMATCH` and `WIMSE_SERVER_IDENTITY` before the request is sent, `WIMSE_BODY_CONSUMED`
+ *   when it would have to be sent another time and its body is a stream
  * @throws TypeError naming the option that is wrong
  */
 export function createWorkloadFetch(options: WorkloadFetchOptions): WorkloadFetch {
-  const propagatingFetch = createPropagatingFetch(options)
-  return async (input, init) => propagatingFetch(input, init, undefined)
+  const propagating = createPropagatingFetch(options)
+  return async (input, init) => propagating.fetch(input, init, undefined)
 }
 
 /**
@@ -36,28 +54,73 @@ export function createWorkloadFetch(options: WorkloadFetchOptions): WorkloadFetc
  * call has one of its own, and covered by the new proof.
  */
 export function createPropagatingFetch(options: WorkloadFetchOptions): PropagatingFetch {
-  const signer = createSigner(options)
-  return async (input, init, txnToken) => {
-    refuseUserInformation(input)
-    const given = new Request(input, init)
-    const redirect = given.redirect === 'error' ? 'error' : 'manual'
-    const request = new Request(given, { redirect })
-    refuseReserved([...request.headers.keys(), ...new Headers(init?.headers).keys()])
-    const url = new URL(request.url)
-    const target = signer.targetOf(url)
-    if (txnToken !== undefined && target.propagate && !request.headers.has('txn-token')) {
-      request.headers.set('txn-token', txnToken)
-    }
-    const headers = await signer.sign(url, target, request.headers, request.signal)
-    for (const [name, value] of Object.entries(headers)) request.headers.set(name, value)
-    return fetch(request)
+  const { redirect = 'manual', ...signing } = options
+  if (redirect !== 'manual' && redirect !== 'same-target') {
+    throw new TypeError("option redirect must be 'manual' or 'same-target'")
   }
-}
+  const signer = createSigner(signing)
+  const checked = new Map(
+    signer.targets.flatMap((target) =>
+      target.expectedServer === undefined ? [] : [[target, fetchFrom(target.expectedServer)] as const],
+    ),
+  )
 
-/** Before `Request` does, whose error quotes the URL and the password in it. */
-function refuseUserInformation(input: string | URL | Request): void {
-  if (input instanceof Request || !URL.canParse(String(input))) return
-  const { username, password } = new URL(input)
-  if (username === '' && password === '') return
-  throw new SigningError('WIMSE_TARGET_NOT_ALLOWED', { reason: 'the URL has user information' })
+  async function sendSigned(
+    call: OutgoingCall,
+    target: Target,
+    txnToken: string | undefined,
+  ): Promise<Response> {
+    const attempt = async () => {
+      const headers = new Headers(call.headers)
+      if (txnToken !== undefined && target.propagate && !headers.has('txn-token')) {
+        headers.set('txn-token', txnToken)
+      }
+      const { fields, credential } = await signer.sign(call.url, target, headers, call.signal)
+      for (const [name, value] of Object.entries(fields)) headers.set(name, value)
+      const request = requestOf(call, headers)
+      const response = await (checked.get(target)?.send(request) ?? fetch(request))
+      return { response, credential }
+    }
+    const { response, credential } = await attempt()
+    if (!signer.canRenew || !(await asksForAnotherCredential(response))) return response
+    if ((await signer.renewed(credential, call.signal)) === null) return response
+    await response.body?.cancel()
+    if (!canSendAgain(call)) throw consumed('the identity token was refused')
+    return (await attempt()).response
+  }
+
+  /** From the first redirect that leaves the target nothing is signed any more, whatever it leads back to. */
+  async function follow(
+    first: OutgoingCall,
+    answered: Response,
+    target: Target,
+    txnToken: string | undefined,
+  ): Promise<Response> {
+    let [call, response, signs] = [first, answered, true]
+    for (let redirects = 0; ; redirects++) {
+      const next = redirectedCall(call, response, signer.otherTokens)
+      if (next === null) return response
+      if (redirects === MOST_REDIRECTS) throw new TypeError(`redirected more than ${MOST_REDIRECTS} times`)
+      await response.body?.cancel()
+      call = next
+      signs &&= signer.findTarget(call.url) === target
+      response = signs
+        ? await sendSigned(call, target, txnToken)
+        : await fetch(requestOf(call, new Headers(call.headers)))
+    }
+  }
+
+  return {
+    fetch: async (input, init, txnToken) => {
+      const call = readCall(input, init)
+      refuseReserved([...call.headers.keys(), ...new Headers(init?.headers).keys()])
+      const target = signer.targetOf(call.url)
+      const response = await sendSigned(call, target, txnToken)
+      if (redirect === 'manual' || call.redirect !== 'follow') return response
+      return follow(call, response, target, txnToken)
+    },
+    close: async () => {
+      await Promise.all([...checked.values()].map(async ({ close }) => close()))
+    },
+  }
 }

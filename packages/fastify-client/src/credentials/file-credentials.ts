@@ -1,11 +1,15 @@
 import { readFile } from 'node:fs/promises'
 import {
+  type Clock,
   type Credential,
   type CredentialEvent,
   type CredentialSource,
   importCredential,
+  readFunction,
   refuseUnknownOptions,
   SigningError,
+  systemClock,
+  tell,
   watchFile,
 } from 'wimse'
 
@@ -17,6 +21,8 @@ export interface FileCredentialsOptions {
   readonly key: string
   /** Told when a new pair is in use, and when files cannot be used. Default nobody. */
   readonly onEvent?: (event: CredentialEvent) => void
+  /** Epoch seconds. Default the system clock. */
+  readonly now?: Clock
 }
 
 /** A change is noticed by watching; this is for file systems that do not tell. */
@@ -33,13 +39,14 @@ const WATCH_SETTLES_MS = 50
  * @throws TypeError naming the option that is wrong
  */
 export function fileCredentials(options: FileCredentialsOptions): CredentialSource {
-  refuseUnknownOptions('fileCredentials', options, ['wit', 'key', 'onEvent'])
-  const { wit, key, onEvent = () => undefined } = options
+  refuseUnknownOptions('fileCredentials', options, ['wit', 'key', 'onEvent', 'now'])
+  const { wit, key } = options
+  const onEvent = readFunction('onEvent', options.onEvent, () => undefined)
+  const now = readFunction('now', options.now, systemClock)
   for (const [name, value] of Object.entries({ wit, key })) {
     if (typeof value !== 'string' || value === '')
       throw new TypeError(`fileCredentials: ${name} must be a path`)
   }
-  if (typeof onEvent !== 'function') throw new TypeError('fileCredentials: onEvent must be a function')
 
   let credential: Credential | null = null
   let seen = ''
@@ -62,10 +69,10 @@ export function fileCredentials(options: FileCredentialsOptions): CredentialSour
       if (pair === seen) return
       credential = await importCredential({ wit: witText.trim(), key: readKey(keyText) })
       seen = pair
-      report({ type: 'refreshed', subject: credential.subject, expiresAt: credential.expiresAt })
+      tell(onEvent, { type: 'refreshed', subject: credential.subject, expiresAt: credential.expiresAt })
     } catch (error) {
       lastFailure = error
-      report({ type: 'failed', reason: reasonOf(error) })
+      tell(onEvent, { type: 'failed', reason: reasonOf(error) })
     }
   }
 
@@ -85,22 +92,19 @@ export function fileCredentials(options: FileCredentialsOptions): CredentialSour
     }
   }
 
-  function report(event: CredentialEvent): void {
-    try {
-      onEvent(event)
-    } catch {
-      // A listener that fails must not keep the credential from being renewed.
-    }
-  }
-
   return {
     async current() {
       if (closed) throw missing('the source is closed', null)
       start()
       // Past its expiry there may be another that nobody has told us of.
-      if (credential === null || Date.now() / 1000 >= credential.expiresAt) await load()
+      if (credential === null || now() >= credential.expiresAt) await load()
       if (credential === null) throw missing('there is no pair of identity token and key yet', lastFailure)
       return credential
+    },
+    async renewed(refused) {
+      if (closed) throw missing('the source is closed', null)
+      await load()
+      return credential ?? refused
     },
     close() {
       closed = true

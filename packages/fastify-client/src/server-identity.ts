@@ -1,0 +1,74 @@
+import type { PeerCertificate } from 'node:tls'
+import { parseWorkloadIdentifier, SigningError } from 'wimse'
+
+/**
+ * Makes a check of a TLS server's certificate: its only URI among the subject alternative names is the workload
+ * identifier it should have. It takes the place of the check of the host name, which such certificates often
+ * do not have; that the certificate comes from a trusted authority is checked all the same.
+ *
+ * For an undici dispatcher of one's own:
+ * `new Agent({ connect: { checkServerIdentity: expectServer(identifier), maxCachedSessions: 0 } })`. A resumed
+ * TLS session shows no certificate, so none must be kept.
+ *
+ * @returns a function for `checkServerIdentity` of `node:tls`; it gives `SigningError` `WIMSE_SERVER_IDENTITY`
+ *   for any other server
+ * @throws Error when the identifier is none
+ */
+export function expectServer(
+  identifier: string,
+): (host: string, certificate: PeerCertificate) => SigningError | undefined {
+  const { id } = parseWorkloadIdentifier(identifier)
+  return (_host, certificate) => {
+    const uris = urisOf(certificate?.subjectaltname)
+    if (uris.length === 1 && uris[0] === id) return undefined
+    return new SigningError('WIMSE_SERVER_IDENTITY', {
+      reason: 'the only URI in the certificate of the server is not the identifier it should have',
+      expected: id,
+      received: uris.length === 0 ? 'no URI' : uris,
+    })
+  }
+}
+
+/** Node joins the names with commas, and puts one that has a comma or a quote in it in quotes, as JSON does. */
+function urisOf(names: string | undefined): readonly string[] {
+  return [...(names ?? '').matchAll(/(?:^|, )URI:("(?:[^"\\]|\\.)*"|[^,"]*)(?=, |$)/g)].map(([, uri]) =>
+    uri!.startsWith('"') ? (JSON.parse(uri!) as string) : uri!,
+  )
+}
+
+/** Sends a request, as the global `fetch`. */
+export type Send = (request: Request) => Promise<Response>
+
+/**
+ * Makes a `fetch` that talks to a server only once its certificate has shown the identifier, on each of its
+ * connections.
+ *
+ * @returns it, and a function that closes its connections
+ */
+export function fetchFrom(identifier: string): { readonly send: Send; readonly close: () => Promise<void> } {
+  const checkServerIdentity = expectServer(identifier)
+  // Loaded where it is needed: `fetch` has no option for the check, and most targets need none.
+  const opening = import('undici').then(
+    ({ Agent }) =>
+      new Agent({ connect: { rejectUnauthorized: true, checkServerIdentity, maxCachedSessions: 0 } }),
+  )
+  return {
+    send: async (request) => {
+      const dispatcher = await opening
+      try {
+        return await fetch(request, { dispatcher } as object)
+      } catch (error) {
+        throw refusedServer(error) ?? error
+      }
+    },
+    close: async () => (await opening).close(),
+  }
+}
+
+/** `fetch` wraps what the connection was refused for. */
+function refusedServer(error: unknown): SigningError | null {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof SigningError) return cause
+  }
+  return null
+}
