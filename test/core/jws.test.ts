@@ -1,39 +1,44 @@
 import { fc } from './property.js'
 import { describe, expect, it } from 'vitest'
 import { ALGORITHM_NAMES } from '../../packages/core/src/jws/algorithms.js'
-import { decodeBase64url, encodeBase64url } from '../../packages/core/src/jws/base64url.js'
+import { decodeBase64url, decodeByHand, encodeBase64url } from '../../packages/core/src/jws/base64url.js'
 import { JwsRefused, parseCompactJws } from '../../packages/core/src/jws/compact-jws.js'
 import { parseJsonObject } from '../../packages/core/src/jws/strict-json.js'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 
-describe('decodeBase64url() (WIT-02, BCP-12)', () => {
-  it('reads what Node writes, and is the inverse of encodeBase64url()', () => {
-    fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 200 }), (data) => {
-        const text = Buffer.from(data).toString('base64url')
-        expect(encodeBase64url(data)).toBe(text)
-        expect(decodeBase64url(text)).toEqual(Uint8Array.from(data))
-      }),
-    )
-  })
+for (const [how, decode] of [
+  ['as Node does it', decodeBase64url],
+  ['as it is done in a browser', decodeByHand],
+] as const)
+  describe(`decodeBase64url(), ${how} (WIT-02, BCP-12)`, () => {
+    it('reads what Node writes, and is the inverse of encodeBase64url()', () => {
+      fc.assert(
+        fc.property(fc.uint8Array({ maxLength: 200 }), (data) => {
+          const text = Buffer.from(data).toString('base64url')
+          expect(encodeBase64url(data)).toBe(text)
+          expect(decode(text)).toEqual(Uint8Array.from(data))
+        }),
+      )
+    })
 
-  it('accepts a text only when it is the one spelling of its bytes', () => {
-    fc.assert(
-      fc.property(
-        fc.string({ unit: fc.constantFrom(...Array.from('AQgwz0189-_+/= \n.é\u{1f600}')), maxLength: 12 }),
-        (text) => {
-          const canonical = Buffer.from(text, 'base64url').toString('base64url') === text
-          expect(decodeBase64url(text) !== null).toBe(canonical)
-        },
-      ),
-    )
-  })
+    it('accepts a text only when it is the one spelling of its bytes', () => {
+      fc.assert(
+        fc.property(
+          fc.string({ unit: fc.constantFrom(...Array.from('AQgwz0189-_+/= \n.é\u{1f600}')), maxLength: 12 }),
+          (text) => {
+            const canonical = Buffer.from(text, 'base64url').toString('base64url') === text
+            expect(decode(text) !== null).toBe(canonical)
+            expect(decodeByHand(text)).toEqual(decodeBase64url(text))
+          },
+        ),
+      )
+    })
 
-  for (const text of ['A', 'AB', 'AAB', 'AA=', 'AA==', 'A A', 'AA\n', '+A', '/A', 'Aé', 'AAAAA', 'AAAA=']) {
-    it(`refuses ${JSON.stringify(text)}`, () => expect(decodeBase64url(text)).toBeNull())
-  }
-})
+    for (const text of ['A', 'AB', 'AAB', 'AA=', 'AA==', 'A A', 'AA\n', '+A', '/A', 'Aé', 'AAAAA', 'AAAA=']) {
+      it(`refuses ${JSON.stringify(text)}`, () => expect(decode(text)).toBeNull())
+    }
+  })
 
 describe('parseJsonObject() (BCP-06, BCP-13)', () => {
   it('agrees with JSON.parse on objects', () => {
@@ -151,5 +156,31 @@ describe('parseCompactJws()', () => {
         expect(['MALFORMED', 'CRITICAL', 'TYPE', 'ALGORITHM']).toContain(faultOf(`${a}.${b}.${c}`))
       }),
     )
+  })
+})
+
+describe('headers that have come before', () => {
+  const expected = { typ: 'wpt+jwt', algorithms: new Set(ALGORITHM_NAMES) }
+  const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const token = (header: object): string => `${encode(header)}.${encode({ a: 1 })}.AA`
+
+  it('are judged anew each time, by what is expected then', () => {
+    const text = token({ alg: 'ES256', typ: 'wpt+jwt' })
+    for (let round = 0; round < 3; round++) {
+      expect(parseCompactJws(text, expected).algorithm.name).toBe('ES256')
+      expect(() => parseCompactJws(text, { ...expected, typ: 'wit+jwt' })).toThrow(JwsRefused)
+      expect(() => parseCompactJws(text, { ...expected, algorithms: new Set(['EdDSA']) })).toThrow(JwsRefused)
+    }
+  })
+
+  it('are known by the whole of their text, however many came in between', () => {
+    for (let number = 0; number < 300; number++) {
+      const { kid } = parseCompactJws(token({ alg: 'ES256', typ: 'wpt+jwt', kid: `${number}` }), expected)
+      expect(kid).toBe(`${number}`)
+    }
+    expect(() => parseCompactJws(token({ alg: 'ES256', typ: 'wpt+jwt', crit: ['x'] }), expected)).toThrow(
+      /critical/,
+    )
+    expect(parseCompactJws(token({ alg: 'ES256', typ: 'wpt+jwt', kid: '7' }), expected).kid).toBe('7')
   })
 })

@@ -1,5 +1,5 @@
 import { type AuthenticatorOptions, readAuthenticatorOptions } from './authenticator-options.js'
-import { beforeDeadline, createStoreBudget, type StoreBudget } from './deadline.js'
+import { beforeDeadline, createStoreBudget, isPromise, type StoreBudget } from './deadline.js'
 import { AuthenticationError, UnavailableError } from './errors.js'
 import type { Workload } from './identity/workload.js'
 import { isRequestTarget } from './proof/audience.js'
@@ -64,6 +64,8 @@ export interface Authenticator {
   close(): Promise<void>
 }
 
+type IsRevoked = NonNullable<AuthenticatorOptions['isRevoked']>
+
 /** A replay entry outlives its proof by this much, and no request may take longer than half of it. */
 const REPLAY_MARGIN_SECONDS = 60
 const LONGEST_REQUEST_SECONDS = 30
@@ -89,41 +91,42 @@ export function createAuthenticator(
     presented: PresentedTokens,
     stores: StoreBudget = createStoreBudget(settings.storeTimeoutMs),
   ): Promise<Workload> {
-    const { now, elapsed } = readClock()
+    const now = readTime()
+    const start = performance.now()
     const { revision = 'wpt-01', path: target, accessToken, txnToken, header = () => [] } = presented
     refuseUnfit(presented, revision)
 
-    const known = await trusted.trust(presented.wit, now)
+    const trustedNow = trusted.trust(presented.wit, now)
+    const known = isPromise(trustedNow) ? await trustedNow : trustedNow
     const { wit } = known
     const context = { revision, target, accessToken, txnToken, header }
     const proof = verifyProof(presented.wpt, wit, context, settings, now)
     trusted.remember(known)
     const workload = nameWorkload(wit, proof, revision)
-    await refuseRevoked(workload)
+    if (settings.isRevoked !== null) await refuseRevoked(workload, settings.isRevoked)
 
     // Last, so that only a proof nothing else is wrong with takes a place in the store.
-    if (elapsed() > LONGEST_REQUEST_SECONDS) {
+    if (performance.now() - start > LONGEST_REQUEST_SECONDS * 1000) {
       throw new AuthenticationError('WIMSE_WPT_EXPIRED', {
         reason: 'the request took too long to check',
         challenges: challengesFor('WIMSE_WPT_EXPIRED', revision),
       })
     }
     if (settings.replay !== false) {
-      await claimProof(settings.replay, {
-        fingerprint: proofFingerprint(wit.subject, proof.jti),
-        forSeconds: Math.ceil(proof.expiresAt + settings.clockTolerance - now) + REPLAY_MARGIN_SECONDS,
-        caller: workload.id,
-        revision,
-        stores,
-      }).catch(judgeStoreFailure)
+      try {
+        const claimed = claimProof(settings.replay, {
+          fingerprint: proofFingerprint(wit.subject, proof.jti),
+          forSeconds: Math.ceil(proof.expiresAt + settings.clockTolerance - now) + REPLAY_MARGIN_SECONDS,
+          caller: workload.id,
+          revision,
+          stores,
+        })
+        if (claimed !== undefined) await claimed
+      } catch (error) {
+        judgeStoreFailure(error)
+      }
     }
     return workload
-  }
-
-  function readClock(): { now: number; elapsed: () => number } {
-    const now = readTime()
-    const start = performance.now()
-    return { now, elapsed: () => (performance.now() - start) / 1000 }
   }
 
   function readTime(): number {
@@ -155,12 +158,11 @@ export function createAuthenticator(
     }
   }
 
-  async function refuseRevoked(workload: Workload): Promise<void> {
-    if (settings.isRevoked === null) return
+  async function refuseRevoked(workload: Workload, isRevoked: IsRevoked): Promise<void> {
     let revoked: unknown
     let cause: unknown
     try {
-      revoked = await beforeDeadline(settings.isRevoked(workload), LONGEST_REQUEST_SECONDS * 1000)
+      revoked = await beforeDeadline(isRevoked(workload), LONGEST_REQUEST_SECONDS * 1000)
     } catch (error) {
       cause = error
     }

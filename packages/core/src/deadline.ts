@@ -4,7 +4,7 @@
  * @throws Error when the time is up; the answer, when it comes after all, is not heard
  */
 export async function beforeDeadline<T>(answer: T | PromiseLike<T>, timeoutMs: number): Promise<T> {
-  if (typeof (answer as PromiseLike<T> | null | undefined)?.then !== 'function') return answer
+  if (!isPromise(answer)) return answer
   let timer: NodeJS.Timeout | undefined
   const deadline = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => reject(new Error(`no answer in ${timeoutMs} ms`)), timeoutMs)
@@ -33,4 +33,9 @@ export function createStoreBudget(ms: number): StoreBudget {
       left -= taken
     },
   }
+}
+
+/** Whether something has to be waited for. Waiting for what is there costs a turn that a request can do without. */
+export function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof (value as PromiseLike<T> | null | undefined)?.then === 'function'
 }

@@ -1,6 +1,6 @@
 import { constants, type KeyObject, sign, verify } from 'node:crypto'
 import type { SignatureAlgorithm } from '../jws/algorithms.js'
-import { ecdsaToDer } from './ecdsa-signature.js'
+import { ecdsaFromDer, ecdsaToDer } from './ecdsa-signature.js'
 
 /** Checks a JWS signature with a key that has been read for this algorithm. */
 export function verifySignature(
@@ -29,7 +29,7 @@ export function makeSignature(algorithm: SignatureAlgorithm, key: KeyObject, sig
   const data = Buffer.from(signingInput, 'latin1')
   switch (algorithm.kty) {
     case 'EC':
-      return sign(algorithm.hash, data, { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')
+      return base64url(ecdsaFromDer(sign(algorithm.hash, data, key), algorithm.size))
     case 'OKP':
       return sign(null, data, key).toString('base64url')
     case 'RSA':
@@ -37,6 +37,10 @@ export function makeSignature(algorithm: SignatureAlgorithm, key: KeyObject, sig
     default:
       return algorithm satisfies never
   }
+}
+
+function base64url({ buffer, byteOffset, byteLength }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString('base64url')
 }
 
 function rsaOptions(padding: 'pss' | 'pkcs1'): { padding: number; saltLength?: number } {

@@ -1,5 +1,5 @@
 import { ALGORITHMS, type SignatureAlgorithm } from './algorithms.js'
-import { decodeBase64url } from './base64url.js'
+import { decodeBase64url, encodeBase64url } from './base64url.js'
 import { type JsonObject, parseJsonObject } from './strict-json.js'
 
 /** The parts of a compact JWS, whatever its payload is. Nobody has looked yet whether they mean anything. */
@@ -88,8 +88,7 @@ export function splitCompactJws(token: string): JwsParts {
   if (firstDot <= 0 || lastDot <= firstDot + 1 || token.indexOf('.', firstDot + 1) !== lastDot) {
     throw new JwsRefused('MALFORMED', 'not three parts joined by dots')
   }
-  const header = parseJsonObject(decodePart(token.slice(0, firstDot), 'header'))
-  if (header === null) throw new JwsRefused('MALFORMED', 'the header is not one strict JSON object')
+  const header = readHeader(token.slice(0, firstDot))
   const payload = decodePart(token.slice(firstDot + 1, lastDot), 'payload')
   const signature = decodePart(token.slice(lastDot + 1), 'signature')
   const { kid } = header
@@ -100,6 +99,29 @@ export function splitCompactJws(token: string): JwsParts {
 /** Refuses a header with critical parameters: we understand no extension, so each of them is unknown. */
 export function refuseCritical(header: JsonObject): void {
   if ('crit' in header) throw new JwsRefused('CRITICAL', 'the header has critical parameters')
+}
+
+/** Headers that have come, by their text. Those of proofs are a few words that hardly ever change. */
+const knownHeaders = new Map<string, JsonObject>()
+const MOST_KNOWN_HEADERS = 64
+const LONGEST_KNOWN_HEADER = 256
+
+function readHeader(part: string): JsonObject {
+  const known = knownHeaders.get(part)
+  if (known !== undefined) return known
+  const bytes = decodePart(part, 'header')
+  const header = parseJsonObject(bytes)
+  if (header === null) throw new JwsRefused('MALFORMED', 'the header is not one strict JSON object')
+  if (part.length <= LONGEST_KNOWN_HEADER && Object.values(header).every(isString)) {
+    if (knownHeaders.size === MOST_KNOWN_HEADERS) knownHeaders.clear()
+    // A text of its own: the part is a view of the token, and would keep all of it.
+    knownHeaders.set(encodeBase64url(bytes), Object.freeze(header))
+  }
+  return header
+}
+
+function isString(value: unknown): value is string {
+  return typeof value === 'string'
 }
 
 function decodePart(part: string, name: string): Uint8Array {

@@ -1,5 +1,5 @@
 import { hash, randomBytes } from 'node:crypto'
-import { beforeDeadline, type StoreBudget } from '../deadline.js'
+import { beforeDeadline, isPromise, type StoreBudget } from '../deadline.js'
 import { AuthenticationError, UnavailableError } from '../errors.js'
 import type { WorkloadIdentifier } from '../identity/workload-identifier.js'
 import { challengesFor, type Revision } from '../revisions.js'
@@ -48,15 +48,39 @@ export interface ProofClaim {
  * @throws UnavailableError `WIMSE_REPLAY_STORE_FULL`; `WIMSE_REPLAY_STORE_UNAVAILABLE` when the store
  *   rejects, takes too long, or gives an answer it may not give
  */
-export async function claimProof(store: ReplayStore, claim: ProofClaim): Promise<void> {
-  const answer = await ask(store, claim)
+export function claimProof(store: ReplayStore, claim: ProofClaim): void | Promise<void> {
+  const { fingerprint, forSeconds, caller } = claim
+  let answer: ReplayAnswer | Promise<ReplayAnswer>
+  try {
+    answer = store.claim(fingerprint, forSeconds, caller)
+  } catch (cause) {
+    throw unanswered(cause)
+  }
+  return isPromise(answer) ? judgeInTime(answer, claim) : judge(answer, claim)
+}
+
+async function judgeInTime(asked: PromiseLike<ReplayAnswer>, claim: ProofClaim): Promise<void> {
+  const { stores } = claim
+  const start = performance.now()
+  let answer: ReplayAnswer
+  try {
+    answer = await beforeDeadline(asked, stores.left())
+  } catch (cause) {
+    throw unanswered(cause)
+  } finally {
+    stores.spend(performance.now() - start)
+  }
+  judge(answer, claim)
+}
+
+function judge(answer: ReplayAnswer, { revision }: ProofClaim): void {
   switch (answer) {
     case 'first':
       return
     case 'seen':
       throw new AuthenticationError('WIMSE_WPT_REPLAYED', {
         reason: 'the proof has been claimed before',
-        challenges: challengesFor('WIMSE_WPT_REPLAYED', claim.revision),
+        challenges: challengesFor('WIMSE_WPT_REPLAYED', revision),
       })
     case 'full':
       throw new UnavailableError('WIMSE_REPLAY_STORE_FULL', { reason: 'the replay store is full' })
@@ -68,20 +92,12 @@ export async function claimProof(store: ReplayStore, claim: ProofClaim): Promise
   }
 }
 
-async function ask(store: ReplayStore, claim: ProofClaim): Promise<ReplayAnswer> {
-  const { fingerprint, forSeconds, caller, stores } = claim
-  const start = performance.now()
-  try {
-    return await beforeDeadline(store.claim(fingerprint, forSeconds, caller), stores.left())
-  } catch (cause) {
-    throw new UnavailableError('WIMSE_REPLAY_STORE_UNAVAILABLE', {
-      reason: 'the replay store did not answer',
-      received: cause instanceof Error ? cause.message : undefined,
-      cause,
-    })
-  } finally {
-    stores.spend(performance.now() - start)
-  }
+function unanswered(cause: unknown): UnavailableError {
+  return new UnavailableError('WIMSE_REPLAY_STORE_UNAVAILABLE', {
+    reason: 'the replay store did not answer',
+    received: cause instanceof Error ? cause.message : undefined,
+    cause,
+  })
 }
 
 /** Whether a store takes claims: it is given one that means nothing, for a second. Never rejects. */

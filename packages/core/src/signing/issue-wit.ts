@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto'
 import { importJWK, type JWK, SignJWT } from 'jose'
 import { type Instant, readInstant } from '../clock.js'
+import { randomIdentifier } from '../crypto/random-identifier.js'
 import { parseWorkloadIdentifier } from '../identity/workload-identifier.js'
 import { ALGORITHM_NAMES } from '../jws/algorithms.js'
 import { readNumber } from '../options.js'
@@ -55,6 +55,6 @@ export async function issueWit(options: IssueWitOptions): Promise<string> {
     .setSubject(id)
     .setIssuedAt(now)
     .setExpirationTime(now + lifetime)
-    .setJti(randomBytes(16).toString('base64url'))
+    .setJti(randomIdentifier())
     .sign(await importJWK(issuerKey, alg))
 }

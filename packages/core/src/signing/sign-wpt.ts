@@ -1,8 +1,9 @@
-import { randomBytes } from 'node:crypto'
 import { type Instant, readInstant } from '../clock.js'
 import { makeSignature } from '../crypto/signature.js'
+import { randomIdentifier } from '../crypto/random-identifier.js'
 import { tokenHash } from '../crypto/token-hash.js'
 import { SigningError } from '../errors.js'
+import { ALGORITHM_NAMES } from '../jws/algorithms.js'
 import { readNumber } from '../options.js'
 import { trimmed } from '../field-value.js'
 import { type Credential, signingMaterialOf } from './credential.js'
@@ -27,6 +28,11 @@ export interface WptOptions {
 export const DEFAULT_PROOF_LIFETIME = 60
 
 const LONGEST_PROOF_LIFETIME = 300
+
+/** The header of every proof by a key of an algorithm, encoded. */
+const HEADERS: ReadonlyMap<string, string> = new Map(
+  ALGORITHM_NAMES.map((alg) => [alg, encodeJson({ alg, typ: 'wpt+jwt' })]),
+)
 
 /**
  * Signs a proof for one request. Make a new one for every attempt: a service accepts each only once.
@@ -58,14 +64,13 @@ export function signWpt(credential: Credential, options: WptOptions): string {
   const claims = {
     aud: audience,
     exp: Math.floor(Math.min(now + lifetime, credential.expiresAt)),
-    jti: randomBytes(16).toString('base64url'),
+    jti: randomIdentifier(),
     wth: witHash,
     ...(accessToken === undefined ? {} : { ath: tokenHash(accessToken) }),
     ...(txnToken === undefined ? {} : { tth: tokenHash(txnToken) }),
     ...(oth.length === 0 ? {} : { oth: Object.fromEntries(oth) as Record<string, string> }),
   }
-  const header = { alg: algorithm.name, typ: 'wpt+jwt' }
-  const signingInput = `${encodeJson(header)}.${encodeJson(claims)}`
+  const signingInput = `${HEADERS.get(algorithm.name)!}.${encodeJson(claims)}`
   return `${signingInput}.${makeSignature(algorithm, privateKey, signingInput)}`
 }
 

@@ -1,8 +1,9 @@
-import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject, randomBytes } from 'node:crypto'
+import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
 import type { JWK } from 'jose'
 import { type Instant, readInstant } from '../clock.js'
 import type { AuthenticationErrorCode } from '../codes.js'
+import { randomIdentifier } from '../crypto/random-identifier.js'
 import { makeSignature, verifySignature } from '../crypto/signature.js'
 import { AuthenticationError } from '../errors.js'
 import {
@@ -72,7 +73,7 @@ export async function createWitRequest(options: {
     aud: audience,
     iat: now,
     exp: now + lifetime,
-    jti: randomBytes(16).toString('base64url'),
+    jti: randomIdentifier(),
     cnf: { jwk: { ...createPublicKey(privateKey).export({ format: 'jwk' }), alg } },
   }
   const signingInput = `${encode({ alg, typ: TYPE })}.${encode(claims)}`

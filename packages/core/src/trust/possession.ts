@@ -43,7 +43,8 @@ export function verifyPossession(confirmation: Confirmation, jws: string): Confi
   if (!isMadeWith(confirmed, algorithm, parts)) {
     throw refuse('WIMSE_WPT_SIGNATURE', 'the signature does not verify with the confirmed key')
   }
-  return Object.freeze({ header: Object.freeze(header), payload })
+  // A copy: what the decoder gives may be a part of memory that it uses for other texts too.
+  return Object.freeze({ header: Object.freeze(header), payload: payload.slice() })
 }
 
 function split(jws: unknown): JwsParts {

@@ -1,5 +1,5 @@
 import { tokenHash } from '../crypto/token-hash.js'
-import { beforeDeadline } from '../deadline.js'
+import { beforeDeadline, isPromise } from '../deadline.js'
 import { AuthenticationError, UnavailableError } from '../errors.js'
 import type { TrustBundleSource } from './sources.js'
 import { isTrustBundle, selectTrustKey, type TrustBundle } from './trust-bundle.js'
@@ -30,7 +30,7 @@ export interface TrustedDomains {
    * @throws AuthenticationError any `WIMSE_WIT_*` of parsing and trusting, `WIMSE_WIT_TRUST_DOMAIN`
    * @throws UnavailableError `WIMSE_TRUST_UNAVAILABLE` when the keys of its trust domain are not there
    */
-  trust(token: string, now: number): Promise<KnownWit>
+  trust(token: string, now: number): KnownWit | Promise<KnownWit>
   /** Remembers a WIT, once a proof with it was verified. */
   remember(known: KnownWit): void
   /** Settles once the keys of every trust domain have been there. Rejects after five seconds. */
@@ -54,16 +54,30 @@ export function createTrustedDomains(
   const cache = createWitCache(witCacheSize)
   const inUse = new Map<string, TrustBundle>()
 
-  async function trust(token: string, now: number): Promise<KnownWit> {
+  /** Not async where nothing has to be waited for: a token that is known and keys that are at hand. */
+  function trust(token: string, now: number): KnownWit | Promise<KnownWit> {
     const hash = tokenHash(token)
     const known = cache.find(hash)
-    if (known !== undefined) {
-      const domain = domains.get(known.wit.subject.trustDomain)!
-      if ((await bundleOf(domain)) === known.bundle) {
-        checkWitValidity(known.wit, now, domain.rules.clockTolerance)
-        return known
-      }
-    }
+    if (known === undefined) return trustUnknown(token, hash, now)
+    const bundle = bundleOf(domains.get(known.wit.subject.trustDomain)!)
+    return isPromise(bundle)
+      ? bundle.then((awaited) => trustKnown(known, awaited, token, now))
+      : trustKnown(known, bundle, token, now)
+  }
+
+  function trustKnown(
+    known: KnownWit,
+    bundle: TrustBundle,
+    token: string,
+    now: number,
+  ): KnownWit | Promise<KnownWit> {
+    const { wit } = known
+    if (bundle !== known.bundle) return trustUnknown(token, wit.hash, now)
+    checkWitValidity(wit, now, domains.get(wit.subject.trustDomain)!.rules.clockTolerance)
+    return known
+  }
+
+  async function trustUnknown(token: string, hash: string, now: number): Promise<KnownWit> {
     const wit = parseWit(token, hash, algorithms)
     const domain = domainOf(wit)
     // Before anything is waited for: nobody looks for the key of a token that is no good in any case.
@@ -92,30 +106,42 @@ export function createTrustedDomains(
     return inUseFrom(domain, () => source.refreshedFor!(origin))
   }
 
-  async function bundleOf(domain: TrustedDomain): Promise<TrustBundle> {
+  function bundleOf(domain: TrustedDomain): TrustBundle | Promise<TrustBundle> {
     return inUseFrom(domain, () => domain.source.bundleFor(domain.origin))
   }
 
-  async function inUseFrom(
-    { origin }: TrustedDomain,
+  function inUseFrom(
+    domain: TrustedDomain,
     ask: () => TrustBundle | Promise<TrustBundle>,
-  ): Promise<TrustBundle> {
+  ): TrustBundle | Promise<TrustBundle> {
     let bundle: unknown
     try {
-      bundle = await beforeDeadline(ask(), LONGEST_WAIT_MS)
-      if (!isTrustBundle(bundle)) throw new TypeError('the source gave no bundle made by readTrustBundle')
+      bundle = ask()
     } catch (cause) {
-      throw new UnavailableError('WIMSE_TRUST_UNAVAILABLE', {
-        reason: 'the keys of the trust domain are not available',
-        received: origin,
-        cause,
-      })
+      throw unavailable(domain, cause)
     }
+    return isPromise(bundle) ? awaitBundle(domain, bundle) : takeIntoUse(domain, bundle)
+  }
+
+  async function awaitBundle(domain: TrustedDomain, asked: PromiseLike<unknown>): Promise<TrustBundle> {
+    let bundle: unknown
+    try {
+      bundle = await beforeDeadline(asked, LONGEST_WAIT_MS)
+    } catch (cause) {
+      throw unavailable(domain, cause)
+    }
+    return takeIntoUse(domain, bundle)
+  }
+
+  function takeIntoUse(domain: TrustedDomain, bundle: unknown): TrustBundle {
+    const { origin } = domain
     const before = inUse.get(origin)
-    if (before !== bundle) {
-      inUse.set(origin, bundle)
-      if (before !== undefined) cache.forgetBundle(before)
+    if (before !== undefined && before === bundle) return before
+    if (!isTrustBundle(bundle)) {
+      throw unavailable(domain, new TypeError('the source gave no bundle made by readTrustBundle'))
     }
+    inUse.set(origin, bundle)
+    if (before !== undefined) cache.forgetBundle(before)
     return bundle
   }
 
@@ -127,7 +153,7 @@ export function createTrustedDomains(
   }
 
   async function haveKeys(): Promise<boolean> {
-    return Promise.all([...domains.values()].map(bundleOf)).then(
+    return Promise.all([...domains.values()].map(async (domain) => bundleOf(domain))).then(
       () => true,
       () => false,
     )
@@ -138,4 +164,12 @@ export function createTrustedDomains(
   }
 
   return { trust, remember: (known) => cache.remember(known), ready, haveKeys, close }
+}
+
+function unavailable({ origin }: TrustedDomain, cause: unknown): UnavailableError {
+  return new UnavailableError('WIMSE_TRUST_UNAVAILABLE', {
+    reason: 'the keys of the trust domain are not available',
+    received: origin,
+    cause,
+  })
 }

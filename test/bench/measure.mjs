@@ -1,0 +1,46 @@
+// How the benches measure: cases take turns, so that whatever else the machine does is done to all of them, and
+// a figure is the median over the rounds. Ratios between cases of one run mean something; microseconds do not.
+import { execFileSync } from 'node:child_process'
+import { cpus } from 'node:os'
+
+/** Says what a run is of. */
+export function title() {
+  const commit = execFileSync('git', ['describe', '--always', '--dirty'], { encoding: 'utf8' }).trim()
+  console.log(`${cpus()[0].model}, ${cpus().length} cores, Node ${process.version}, commit ${commit}\n`)
+}
+
+/** The middle of some numbers. */
+export const median = (numbers) => numbers.toSorted((a, b) => a - b)[numbers.length >> 1]
+
+/** One case as a share of another: the median of the rounds' own shares. */
+export const ratio = (some, floor) => median(some.map((time, round) => time / floor[round]))
+
+/**
+ * Runs cases in turn, and gives the CPU microseconds of each round of each: of this thread's whole process, so
+ * that what the collector and the thread pool do is counted.
+ *
+ * @param cases by name, `{ prepare, run }`; what `prepare` gives is made outside of the measurement
+ */
+export async function interleaved(cases, { rounds = 41, warmUp = 15 } = {}) {
+  const times = Object.fromEntries(Object.keys(cases).map((name) => [name, []]))
+  for (let round = -warmUp; round < rounds; round++) {
+    for (const [name, { prepare, run }] of Object.entries(cases)) {
+      const prepared = prepare()
+      const before = process.cpuUsage()
+      await run(prepared)
+      const { user, system } = process.cpuUsage(before)
+      if (round >= 0) times[name].push(user + system)
+    }
+  }
+  return times
+}
+
+/** Prints a table: what, its median in microseconds, its share, of what, and what it should be. */
+export function show(heading, rows, each = 200) {
+  console.log(`${heading}\n\n| | µs | ratio | | asked |\n| --- | ---: | ---: | --- | --- |`)
+  for (const [what, times, share, of, asked] of rows) {
+    const cells = [what, (median(times) / each).toFixed(1), share?.toFixed(2) ?? '', of, asked]
+    console.log(`| ${cells.join(' | ')} |`)
+  }
+  console.log()
+}
