@@ -72,6 +72,8 @@ export {
   readNumber,
   refuseUnknownOptions,
 } from './options.js'
+export { type JsonObject, parseJsonObject } from './jws/strict-json.js'
+export { type NumberRange, readFieldNames, readNumber, refuseUnknownOptions } from './options.js'
 export {
   type Problem,
   type ProblemDocument,
