@@ -2,6 +2,9 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest'
 import { AUTHENTICATOR_OPTIONS } from 'wimse'
 import { DENIALS, OUTAGES, REFUSALS, SIGNING_FAULTS } from '../packages/core/src/codes.js'
+import { CONNECTION_OPTIONS } from '../packages/spiffe/src/connection-options.js'
+import { SPIFFE_BUNDLES_OPTIONS } from '../packages/spiffe/src/spiffe-bundles.js'
+import { SPIFFE_CREDENTIALS_OPTIONS } from '../packages/spiffe/src/spiffe-credentials.js'
 
 const root = new URL('../', import.meta.url)
 const scratch = new URL('./.readme/', import.meta.url)
@@ -67,6 +70,7 @@ describe('every table in a README is true', () => {
     'allowInsecure',
     'now',
   ]
+  const ofBothSpiffeSources: ReadonlySet<string> = new Set([...CONNECTION_OPTIONS, 'onEvent'])
   for (const [readme, marker, names] of [
     ['README.md', 'options: fastify-wimse', [...AUTHENTICATOR_OPTIONS, ...pluginOptions]],
     ['packages/fastify/README.md', 'options: fastify-wimse', [...AUTHENTICATOR_OPTIONS, ...pluginOptions]],
@@ -76,6 +80,17 @@ describe('every table in a README is true', () => {
       'packages/redis/README.md',
       'options: redisReplayStore',
       ['client', 'keyPrefix', 'maxEntriesPerCaller', 'warn'],
+    ],
+    ['packages/spiffe/README.md', 'options: both', [...CONNECTION_OPTIONS, 'onEvent']],
+    [
+      'packages/spiffe/README.md',
+      'options: spiffeCredentials',
+      SPIFFE_CREDENTIALS_OPTIONS.filter((name) => !ofBothSpiffeSources.has(name)),
+    ],
+    [
+      'packages/spiffe/README.md',
+      'options: spiffeBundles',
+      SPIFFE_BUNDLES_OPTIONS.filter((name) => !ofBothSpiffeSources.has(name)),
     ],
   ] as const) {
     it(`${readme} lists every option (${marker})`, () => {

@@ -23,6 +23,7 @@ const STANDS_ON: Readonly<Record<string, Pick<Member, 'dependencies' | 'peers'>>
   'fastify-wimse': { dependencies: ['fastify-plugin', 'wimse'], peers: ['fastify'] },
   'fastify-wimse-client': { dependencies: ['fastify-plugin', 'undici', 'wimse'], peers: ['fastify'] },
   'wimse-redis': { dependencies: ['wimse'], peers: [] },
+  'wimse-spiffe': { dependencies: ['@grpc/grpc-js', 'protobufjs', 'wimse'], peers: [] },
   'wimse-testkit': { dependencies: ['jose', 'wimse'], peers: [] },
 }
 
@@ -364,6 +365,10 @@ const DOORS: Readonly<Record<string, Omit<Door, 'undocumented'>>> = {
   'wimse-redis': {
     values: ['redisCallerMemory', 'redisReplayStore'],
     types: ['RedisCallerMemoryOptions', 'RedisClient', 'RedisReplayStoreOptions'],
+  },
+  'wimse-spiffe': {
+    values: ['spiffeBundles', 'spiffeCredentials'],
+    types: ['SpiffeBundlesOptions', 'SpiffeCredentialsOptions'],
   },
   'wimse-testkit': {
     values: [

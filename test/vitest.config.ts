@@ -19,6 +19,7 @@ export default defineConfig({
       'fastify-wimse': source('packages/fastify'),
       'fastify-wimse-client': source('packages/fastify-client'),
       'wimse-redis': source('packages/redis'),
+      'wimse-spiffe': source('packages/spiffe'),
       'wimse-testkit': source('packages/testkit'),
       wimse: source('packages/core'),
       '@wimse-demo/identity-server': source('apps/identity-server'),

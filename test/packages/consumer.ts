@@ -21,6 +21,7 @@ import {
   type WorkloadFetchOptions,
 } from 'fastify-wimse-client'
 import { createAuthenticator, importCredential, issueWit, signRequest } from 'wimse'
+import { spiffeBundles, type SpiffeBundlesOptions, spiffeCredentials } from 'wimse-spiffe'
 import { createTestIdentityServer, faults, fixedClock, goodRequest, signedInject } from 'wimse-testkit'
 
 const called: WimseOptions = {
@@ -34,6 +35,14 @@ const calling: WorkloadFetchOptions = {
   credentials: staticCredentials({ wit: '…', key: { kty: 'EC', crv: 'P-256' } }),
   targets: ['https://inventory.example.com', { url: 'https://gateway.example.com/inventory' }],
 }
+
+export const told: SpiffeBundlesOptions = { onEvent: ({ trustDomain }) => trustDomain?.length }
+
+export const fromSpiffe = (): readonly [WimseOptions, WorkloadFetchOptions] => [
+  { ...called, trustDomains: { 'spiffe://example.org': { source: spiffeBundles(told) } } },
+  // @ts-expect-error a hint is a text
+  { ...calling, credentials: spiffeCredentials({ endpoint: 'unix:///run/agent.sock', hint: 7 }) },
+]
 
 export async function service(): Promise<FastifyInstance> {
   const app = Fastify({ logger: { redact: [...redactPaths] } })

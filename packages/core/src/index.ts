@@ -73,7 +73,6 @@ export {
   refuseUnknownOptions,
 } from './options.js'
 export { type JsonObject, parseJsonObject } from './jws/strict-json.js'
-export { type NumberRange, readFieldNames, readNumber, refuseUnknownOptions } from './options.js'
 export {
   type Problem,
   type ProblemDocument,
