@@ -221,17 +221,30 @@ describe('spiffeBundles(), on a real socket', () => {
     expect(await kids(source)).toBe('a')
   })
 
-  it('takes keys for too old under a clock that gives no number', async () => {
-    let reading = 0
-    api.publish({ [ORG]: { keys: [key('a')] } })
-    const source = follow({ now: () => reading })
-    expect(await kids(source)).toBe('a')
-    api.refuse(status.INTERNAL)
-    await eventually('it is heard of', () => failures().length > 0)
-    expect(await kids(source)).toBe('a')
-    reading = Number.NaN
-    expect(await kids(source)).toMatch(/older than maxStale allows/)
-  })
+  for (const [what, broken] of [
+    ['gives no number', () => Number.NaN],
+    [
+      'throws',
+      () => {
+        throw new Error('of its own')
+      },
+    ],
+  ] as const) {
+    it(`takes keys for too old under a clock that ${what}`, async () => {
+      let clock: () => number = () => 0
+      api.publish({ [ORG]: { keys: [key('a')] } })
+      const source = follow({ now: () => clock() })
+      expect(await kids(source)).toBe('a')
+      api.refuse(status.INTERNAL)
+      await eventually('it is heard of', () => failures().length > 0)
+      expect(await kids(source)).toBe('a')
+      clock = broken
+      expect(await kids(source)).toMatch(/older than maxStale allows/)
+      const late = follow({ now: broken })
+      await eventually('it is heard of', () => failures().length > 1)
+      expect(await kids(late)).toMatch(/has given no keys/)
+    })
+  }
 
   it('drops all keys when permission is denied, and asks again', async () => {
     api.publish({ [ORG]: { keys: [key('a')] } })

@@ -342,6 +342,29 @@ describe('spiffeCredentials(), on a real socket', () => {
     })
   })
 
+  it('says of a message that it refused nothing that was in it, however deep one looks', async () => {
+    api.grant({ ...svidOf(await issue('/first')), witSvidKey: '{"kty":"EC","d":"secret-material"}' })
+    const source = follow({ timeoutMs: 1000 })
+    const error: unknown = await Promise.resolve(source.current()).catch((error: unknown) => error)
+    expect((error as SigningError).diagnostics.reason).toContain('WIMSE_CREDENTIAL_MISMATCH')
+    expect(inspect([error, events], { depth: 20, showHidden: true })).not.toMatch(/secret-material|eyJ|"d"/)
+  })
+
+  it('asks less and less often while the server does nothing but hang up', async () => {
+    api.grant(svidOf(await issue('/first')))
+    const source = follow()
+    expect(await outcome(source)).toBe('/first')
+    const since = performance.now()
+    for (let asked = 1; asked <= 4; asked++) {
+      await eventually('it is asked', () => api.open('FetchWITSVID') === 1)
+      api.end()
+    }
+    await eventually('it is asked again', () => api.asked.length === 5)
+    // At the least half of 0.25, 0.5, 1 and 2 seconds.
+    expect(performance.now() - since).toBeGreaterThan(1800)
+    expect(await outcome(source)).toBe('/first')
+  })
+
   it('takes a message with fields it does not know', async () => {
     const source = follow()
     const known = message('WITSVIDResponse')

@@ -1,4 +1,4 @@
-import { readNumber } from 'wimse'
+import { type Clock, readNumber } from 'wimse'
 import { type Endpoint, readEndpoint } from './endpoint.js'
 
 /** Options that both sources have. */
@@ -49,4 +49,21 @@ export function readConnectionOptions(options: ConnectionOptions): ConnectionSet
 export function readFunction<F>(name: string, value: F | undefined, fallback: F): F {
   if (value === undefined || typeof value === 'function') return value ?? fallback
   throw new TypeError(`option ${name} must be a function`)
+}
+
+/**
+ * Checks a clock, and wraps it so that it gives NaN where it throws: nobody expects that of a clock, and
+ * nothing is valid at NaN.
+ *
+ * @throws TypeError naming the option
+ */
+export function readClock(name: string, value: Clock | undefined, fallback: Clock): Clock {
+  const clock = readFunction(name, value, fallback)
+  return () => {
+    try {
+      return clock()
+    } catch {
+      return Number.NaN
+    }
+  }
 }

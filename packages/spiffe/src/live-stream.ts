@@ -31,16 +31,17 @@ export function followStream(
   let call: ClientReadableStream<Buffer> | null = null
   let timer: NodeJS.Timeout | undefined
   let failures = 0
+  let askedAt = 0
   let over = false
 
   function ask(): void {
+    askedAt = performance.now()
     const metadata = new Metadata()
     metadata.set('workload.spiffe.io', 'true')
     const asked = client.makeServerStreamRequest(method, same, same, request, metadata)
     call = asked
     asked.on('data', (bytes: Buffer) => {
       if (over || call !== asked) return
-      failures = 0
       listener.message(bytes)
     })
     // Its status says the same, and is there also when the server ends the stream without an error.
@@ -73,6 +74,8 @@ export function followStream(
   }
 
   function askLater(): void {
+    // Not with the first message: a server that sends one and hangs up would be asked four times a second.
+    if (performance.now() - askedAt > LONGEST_RETRY_MS) failures = 0
     const longest = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** failures)
     failures++
     timer = setTimeout(ask, longest * (0.5 + 0.5 * Math.random())).unref()

@@ -13,6 +13,7 @@ import { openConnection } from './connection.js'
 import {
   CONNECTION_OPTIONS,
   type ConnectionOptions,
+  readClock,
   readConnectionOptions,
   readFunction,
 } from './connection-options.js'
@@ -66,7 +67,7 @@ export function spiffeBundles(options: SpiffeBundlesOptions = {}): TrustBundleSo
   const { endpoint, timeoutMs } = connecting
   const maxStale = readNumber('maxStale', options.maxStale, { default: 3600, min: 0, max: 31_536_000 })
   const onEvent = readFunction('onEvent', options.onEvent, () => undefined)
-  const now = readFunction('now', options.now, () => performance.now() / 1000)
+  const now = readClock('now', options.now, () => performance.now() / 1000)
 
   const first = createFirstAnswer(timeoutMs)
   let domains: ReadonlyMap<string, Domain> | null = null

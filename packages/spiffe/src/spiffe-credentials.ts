@@ -13,6 +13,7 @@ import { openConnection } from './connection.js'
 import {
   CONNECTION_OPTIONS,
   type ConnectionOptions,
+  readClock,
   readConnectionOptions,
   readFunction,
 } from './connection-options.js'
@@ -65,7 +66,7 @@ export function spiffeCredentials(options: SpiffeCredentialsOptions = {}): Crede
   const { endpoint, timeoutMs } = connecting
   const wanted = readWanted(options)
   const onEvent = readFunction('onEvent', options.onEvent, () => undefined)
-  const now = readFunction('now', options.now, () => Date.now() / 1000)
+  const now = readClock('now', options.now, () => Date.now() / 1000)
 
   const first = createFirstAnswer(timeoutMs)
   let credential: Credential | null = null
