@@ -89,6 +89,17 @@ describe('without an endpoint', () => {
     await api.stop()
   })
 
+  it('the environment has proxies for others', async () => {
+    for (const name of ['grpc_proxy', 'https_proxy', 'http_proxy']) vi.stubEnv(name, 'http://127.0.0.1:1')
+    for (const name of ['no_grpc_proxy', 'no_proxy']) vi.stubEnv(name, undefined)
+    const api = await startWorkloadApi({ tcp: true })
+    api.publish({ 'spiffe://example.org': { keys: [] } })
+    const source = spiffeBundles({ endpoint: api.endpoint, timeoutMs: 2000 })
+    expect((await source.bundleFor('spiffe://example.org')).keys).toEqual([])
+    await source.close!()
+    await api.stop()
+  })
+
   for (const value of [undefined, '']) {
     it(`the environment has to have it, and not ${JSON.stringify(value)}`, () => {
       vi.stubEnv('SPIFFE_ENDPOINT_SOCKET', value)

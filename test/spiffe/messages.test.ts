@@ -73,6 +73,33 @@ describe('messages of the Workload API', () => {
     expect(refused).toBeGreaterThan(1000)
   })
 
+  it('are refused with a text that is not UTF-8, wherever it is, and taken with the same in UTF-8', () => {
+    const svid = { spiffeId: 'AAA', witSvid: 'BBB', witSvidKey: 'CCC', hint: 'DDD' }
+    const svids = Buffer.from(
+      message('WITSVIDResponse')
+        .encode({ svids: [svid] })
+        .finish(),
+    )
+    const bundles = Buffer.from(
+      message('WITBundlesResponse')
+        .encode({ bundles: { EEE: 'FFF' } })
+        .finish(),
+    )
+    for (const [read, good, texts] of [
+      [readWitSvids, svids, ['AAA', 'BBB', 'CCC', 'DDD']],
+      [readWitBundles, bundles, ['EEE', 'FFF']],
+    ] as const) {
+      for (const text of texts) {
+        // The euro sign has three bytes, and is none without its last.
+        const [whole, half] = [Buffer.from(good), Buffer.from(good)]
+        whole.set([0xe2, 0x82, 0xac], whole.indexOf(text))
+        half.set([0xe2, 0x82, 0x41], half.indexOf(text))
+        expect(JSON.stringify([...read(whole)])).toContain('€')
+        expect(() => read(half)).toThrow(MessageRefused)
+      }
+    }
+  })
+
   it('are refused when cut off anywhere but before a field', () => {
     const svid = { spiffeId: 'spiffe://example.org/a', witSvid: 'wit', witSvidKey: 'key', hint: 'hint' }
     const bytes = message('WITSVIDResponse')

@@ -31,6 +31,12 @@ for (const tcp of [false, true]) {
       })
     }
 
+    it('a process ends when it is done, though nobody answers it and it would ask for ever', async () => {
+      await api.wire.close()
+      const { stdout } = await run(process.execPath, [holder, api.endpoint], { timeout: 10_000 })
+      expect(stdout).toBe('WIMSE_CREDENTIAL_MISSING\n')
+    })
+
     it('closed sources leave no socket, timer or stream behind', async () => {
       const before = process.getActiveResourcesInfo().sort()
       const open = async (): Promise<void> => {

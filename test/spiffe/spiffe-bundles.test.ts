@@ -207,6 +207,20 @@ describe('spiffeBundles(), on a real socket', () => {
     })
   }
 
+  it('counts from the first failure and not from the last', async () => {
+    const clock = fixedClock(1000)
+    api.publish({ [ORG]: { keys: [key('a')] } })
+    const source = follow({ now: clock })
+    expect(await kids(source)).toBe('a')
+    for (let failure = 1; failure <= 4; failure++) {
+      api.send('FetchWITBundles', Buffer.from([0xff]))
+      await eventually('it is heard of', () => failures().length === failure)
+      expect(await kids(source)).toBe('a')
+      clock.advance(1000)
+    }
+    expect(await kids(source)).toMatch(/older than maxStale allows/)
+  })
+
   it('counts them as fresh again with the next good message', async () => {
     const clock = fixedClock(1000)
     api.publish({ [ORG]: { keys: [key('a')] } })
@@ -240,7 +254,7 @@ describe('spiffeBundles(), on a real socket', () => {
       expect(await kids(source)).toBe('a')
       clock = broken
       expect(await kids(source)).toMatch(/older than maxStale allows/)
-      const late = follow({ now: broken })
+      const late = follow({ now: broken, timeoutMs: 100 })
       await eventually('it is heard of', () => failures().length > 1)
       expect(await kids(late)).toMatch(/has given no keys/)
     })

@@ -57,9 +57,10 @@ export async function layWire(from: ListenOptions, to: string): Promise<Wire & {
       }
     },
     async close() {
+      cut()
+      if (!server.listening) return
       const closed = once(server, 'close')
       server.close()
-      cut()
       await closed
     },
   }

@@ -4,7 +4,7 @@ import { beforeDeadline } from 'wimse'
 export interface FirstAnswer {
   /** It is there, or will never be. */
   settle(): void
-  /** Settles with it, or when the time is up: null when there is nothing to wait for. */
+  /** Settles with it, or when the time is up: null once it is. */
   wait(): Promise<void> | null
   /** Settles with it, whenever that is. */
   readonly settled: Promise<void>
@@ -17,7 +17,6 @@ export interface FirstAnswer {
  *   there is no answer nobody has to wait long to be told.
  */
 export function createFirstAnswer(timeoutMs: number): FirstAnswer {
-  let over = false
   let deadline: number | null = null
   let settle: () => void = () => undefined
   const settled = new Promise<void>((resolve) => {
@@ -25,12 +24,8 @@ export function createFirstAnswer(timeoutMs: number): FirstAnswer {
   })
   return {
     settled,
-    settle() {
-      over = true
-      settle()
-    },
+    settle,
     wait() {
-      if (over) return null
       deadline ??= performance.now() + timeoutMs
       const left = deadline - performance.now()
       return left <= 0 ? null : beforeDeadline(settled, left).catch(() => undefined)
