@@ -20,6 +20,7 @@ import {
 import { createFirstAnswer } from './first-answer.js'
 import { followStream } from './live-stream.js'
 import { MessageRefused, readWitBundles, WIT_BUNDLES_REQUEST } from './messages.js'
+import { tell } from './tell.js'
 
 /** Options of {@link spiffeBundles}. */
 export interface SpiffeBundlesOptions extends ConnectionOptions {
@@ -149,11 +150,7 @@ export function spiffeBundles(options: SpiffeBundlesOptions = {}): TrustBundleSo
   }
 
   function report(event: Parameters<NonNullable<SpiffeBundlesOptions['onEvent']>>[0]): void {
-    try {
-      onEvent(event)
-    } catch {
-      // A listener that fails must not keep keys from being renewed.
-    }
+    tell(onEvent, event)
   }
 
   /** @throws Error when there are no keys, or only ones that are too old */

@@ -21,6 +21,7 @@ import { createFirstAnswer } from './first-answer.js'
 import { followStream } from './live-stream.js'
 import { MessageRefused, readWitSvids, type WitSvid, writeWitSvidRequest } from './messages.js'
 import { whatIsWrongWithSvid } from './svid-profile.js'
+import { tell } from './tell.js'
 
 /** Options of {@link spiffeCredentials}. */
 export interface SpiffeCredentialsOptions extends ConnectionOptions {
@@ -111,6 +112,7 @@ export function spiffeCredentials(options: SpiffeCredentialsOptions = {}): Crede
       }
       const granted = await readCredential(svid)
       if (!(now() < granted.expiresAt)) throw new MessageRefused('its WIT has expired')
+      lastFailure = null
       if (closed || granted.wit === credential?.wit) return
       credential = granted
       first.settle()
@@ -131,11 +133,7 @@ export function spiffeCredentials(options: SpiffeCredentialsOptions = {}): Crede
   }
 
   function report(event: CredentialEvent): void {
-    try {
-      onEvent(event)
-    } catch {
-      // A listener that fails must not keep the credential from being renewed.
-    }
+    tell(onEvent, event)
   }
 
   function usable(): Credential {
