@@ -1,4 +1,4 @@
-import { type Clock, readNumber } from 'wimse'
+import { type Clock, readNumber, readFunction } from 'wimse'
 import { type Endpoint, readEndpoint } from './endpoint.js'
 
 /** Options that both sources have. */
@@ -43,12 +43,6 @@ export function readConnectionOptions(options: ConnectionOptions): ConnectionSet
       integer: true,
     }),
   }
-}
-
-/** Checks a function. @throws TypeError naming the option */
-export function readFunction<F>(name: string, value: F | undefined, fallback: F): F {
-  if (value === undefined || typeof value === 'function') return value ?? fallback
-  throw new TypeError(`option ${name} must be a function`)
 }
 
 /**

@@ -2,9 +2,11 @@ import {
   type Clock,
   parseJsonObject,
   parseWorkloadIdentifier,
+  readFunction,
   readNumber,
   readTrustBundle,
   refuseUnknownOptions,
+  tell,
   type TrustBundle,
   type TrustBundleSource,
   type TrustEvent,
@@ -15,12 +17,10 @@ import {
   type ConnectionOptions,
   readClock,
   readConnectionOptions,
-  readFunction,
 } from './connection-options.js'
 import { createFirstAnswer } from './first-answer.js'
 import { followStream } from './live-stream.js'
 import { MessageRefused, readWitBundles, WIT_BUNDLES_REQUEST } from './messages.js'
-import { tell } from './tell.js'
 
 /** Options of {@link spiffeBundles}. */
 export interface SpiffeBundlesOptions extends ConnectionOptions {

@@ -6,8 +6,10 @@ import {
   importCredential,
   parseJsonObject,
   parseWorkloadIdentifier,
+  readFunction,
   refuseUnknownOptions,
   SigningError,
+  tell,
 } from 'wimse'
 import { openConnection } from './connection.js'
 import {
@@ -15,13 +17,11 @@ import {
   type ConnectionOptions,
   readClock,
   readConnectionOptions,
-  readFunction,
 } from './connection-options.js'
 import { createFirstAnswer } from './first-answer.js'
 import { followStream } from './live-stream.js'
 import { MessageRefused, readWitSvids, type WitSvid, writeWitSvidRequest } from './messages.js'
 import { whatIsWrongWithSvid } from './svid-profile.js'
-import { tell } from './tell.js'
 
 /** Options of {@link spiffeCredentials}. */
 export interface SpiffeCredentialsOptions extends ConnectionOptions {
