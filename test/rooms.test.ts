@@ -192,6 +192,7 @@ const DOORS: Readonly<Record<string, Omit<Door, 'undocumented'>>> = {
       'readAuthorization',
       'readCertificates',
       'readFieldNames',
+      'readFileWithin',
       'readFunction',
       'readNumber',
       'readTransitionOptions',

@@ -1,5 +1,9 @@
+import { execFile } from 'node:child_process'
+import type { ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Agent, request as undiciRequest } from 'undici'
 import {
@@ -12,7 +16,7 @@ import {
 } from 'fastify-wimse-client'
 import { createTestIdentityServer, privateKeyOf } from 'wimse-testkit'
 import { createTestAuthority, type ServerCertificate } from '../https/test-authority.js'
-import { runTrusting } from './trusting-process.js'
+import { runTrusting, trusting } from './trusting-process.js'
 
 const INVENTORY = 'spiffe://example.org/inventory'
 
@@ -44,6 +48,11 @@ describe('expectServer(), on what Node says of a certificate (WIT-27)', () => {
     `URI:"${INVENTORY}, x"`,
     `DNS:"a, URI:${INVENTORY}"`,
     `DNS:"a\\", URI:${INVENTORY}"`,
+    `DNS:"a, URI:${INVENTORY}, b"`,
+    `DNS:"a, URI:${INVENTORY}`,
+    `DNS:a"b, URI:${INVENTORY}`,
+    `URI:"\\q", URI:${INVENTORY}`,
+    `othername:<unsupported>URI, URI:${INVENTORY}`.replace(`, URI:${INVENTORY}`, ''),
   ]) {
     it(`refuses ${names}`, () => {
       expect(outcome(names)).toBe('WIMSE_SERVER_IDENTITY')
@@ -108,6 +117,26 @@ describe('a target whose server must be a certain workload (WIT-27)', () => {
     expect(servers[0]!.handshakes()).toBe(3)
   })
 
+  it('is looked at for what is sent there without a signature, too', async () => {
+    const credential = await identityServer.issue({ subject: '/checkout' })
+    const impostor = servers[1]!
+    const front = await start(authority.certificateFor('127.0.0.1'))
+    front.server.removeAllListeners('request')
+    front.server.on('request', (_request: unknown, response: ServerResponse) =>
+      response.writeHead(307, { location: `${impostor.origin}/` }).end(),
+    )
+    const before = impostor.requests.length
+    const outcomes = await runTrusting(authority.ca, {
+      wit: credential.wit,
+      key: privateKeyOf(credential),
+      targets: [front.origin, { url: impostor.origin, expectedServer: INVENTORY }],
+      urls: [front.origin],
+      redirect: 'same-target',
+    })
+    expect(outcomes).toEqual(['WIMSE_SERVER_IDENTITY'])
+    expect(impostor.requests).toHaveLength(before)
+  })
+
   it('without it is who its host name says (the control)', async () => {
     const credential = await identityServer.issue({ subject: '/checkout' })
     const outcomes = await runTrusting(authority.ca, {
@@ -154,6 +183,53 @@ describe('a target whose server must be a certain workload (WIT-27)', () => {
       )
     })
   }
+
+  it('is one and the same for all that is at an origin', async () => {
+    const credential = await identityServer.issue({ subject: '/checkout' })
+    const credentials = staticCredentials({ wit: credential.wit, key: privateKeyOf(credential) })
+    const open = (targets: readonly (string | TargetOptions)[]) =>
+      createWorkloadFetch({ credentials, targets })
+    expect(() =>
+      open(['https://a.example', { url: 'https://a.example/pay', expectedServer: INVENTORY }]),
+    ).toThrow(/targets\[1\]\.expectedServer/)
+    const checked = open([{ url: 'https://a.example', expectedServer: INVENTORY }])
+    await expect(checked('https://a.example/', { dispatcher: new Agent() } as object)).rejects.toThrow(
+      /dispatcher/,
+    )
+  })
+
+  it('lets go of its connections though a response is not read', async () => {
+    const credential = await identityServer.issue({ subject: '/checkout' })
+    const [good] = servers
+    const endless = await start(authority.certificateFor('127.0.0.1', { uris: [INVENTORY] }))
+    endless.server.removeAllListeners('request')
+    endless.server.on('request', (_request: unknown, response: ServerResponse) => response.write('a'))
+    expect(good).toBeDefined()
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      [
+        '--input-type=module',
+        '-e',
+        `import Fastify from 'fastify'
+         import { staticCredentials, wimseClient } from 'fastify-wimse-client'
+         const app = Fastify()
+         await app.register(wimseClient, {
+           credentials: staticCredentials({ wit: '${credential.wit}', key: ${JSON.stringify(privateKeyOf(credential))} }),
+           targets: [{ url: '${endless.origin}', expectedServer: '${INVENTORY}' }],
+         })
+         await app.ready()
+         const { status } = await app.workloadFetch('${endless.origin}/')
+         const before = performance.now()
+         await app.close()
+         console.log(status, performance.now() - before < 3000)`,
+      ],
+      {
+        env: { ...process.env, ...trusting(authority.ca) },
+        cwd: fileURLToPath(new URL('.', import.meta.url)),
+      },
+    )
+    expect(stdout.trim()).toBe('200 true')
+  })
 
   it('tells the operator what was expected and what came', () => {
     const error = expectServer(INVENTORY)('a', { subjectaltname: 'URI:spiffe://example.org/other' } as never)

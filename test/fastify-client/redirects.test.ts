@@ -62,7 +62,7 @@ describe("redirect: 'same-target' (SEC-01, CLI-03)", () => {
     fields.get('workload-proof-token')?.map(claimsOf)[0]
   const showsNothing = ({ fields }: RecordingServer['requests'][number]): boolean =>
     [...fields.keys()].every(
-      (name) => !/^workload-|^authorization$|^cookie$|^txn-token$|^x-context$/.test(name),
+      (name) => !/^workload-|^authorization$|^cookie$|^dpop$|^txn-token$|^x-context$/.test(name),
     )
 
   it('signs each step within the target anew, for its own URL', async () => {
@@ -92,6 +92,7 @@ describe("redirect: 'same-target' (SEC-01, CLI-03)", () => {
       headers: {
         authorization: 'Bearer a',
         cookie: 'a=b',
+        dpop: 'proof',
         'txn-token': 'context',
         'x-context': 'more',
         'x-plain': 'stays',
@@ -193,7 +194,7 @@ describe("redirect: 'same-target' (SEC-01, CLI-03)", () => {
     const secure = createHttpsServer(authority.certificateFor('localhost'), (_request, response) =>
       response
         .writeHead(307, {
-          location: `http://${new URL(elsewhere.origin).host.replace('127.0.0.1', 'localhost.')}/`,
+          location: `${elsewhere.origin}/`,
         })
         .end(),
     )

@@ -160,6 +160,28 @@ describe('a refusal that another credential can cure (CLI-08)', () => {
     await service.app.close()
   })
 
+  it('is not waited for where the problem does not come to an end', async () => {
+    const slow = createServer((_request, response) => {
+      response.writeHead(400, { 'content-type': 'application/problem+json' })
+      response.write('{')
+      const timer = setInterval(() => response.write(' '), 100)
+      response.on('close', () => clearInterval(timer))
+    })
+    await new Promise<void>((resolve) => slow.listen(0, '127.0.0.1', resolve))
+    const { port } = slow.address() as { port: number }
+    const workloadFetch = createWorkloadFetch({
+      credentials: renewing([first!, second!]),
+      targets: [`http://127.0.0.1:${port}`],
+    })
+    const before = performance.now()
+    const response = await workloadFetch(`http://127.0.0.1:${port}/`)
+    expect(response.status).toBe(400)
+    expect(performance.now() - before).toBeLessThan(3000)
+    await response.body!.cancel()
+    slow.closeAllConnections()
+    slow.close()
+  })
+
   it('leaves a response that ends in the middle to whoever reads it', async () => {
     const cut = createServer((_request, response) => {
       response.writeHead(400, { 'content-type': 'application/problem+json', 'content-length': '500' })

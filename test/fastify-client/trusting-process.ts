@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -17,20 +17,21 @@ export interface Calls {
   readonly redirect?: 'same-target'
 }
 
+/** Environment of a process that trusts an authority of its own. */
+export function trusting(ca: string): { readonly NODE_EXTRA_CA_CERTS: string } {
+  const path = join(mkdtempSync(join(tmpdir(), 'wimse-')), 'ca.pem')
+  writeFileSync(path, ca)
+  return { NODE_EXTRA_CA_CERTS: path }
+}
+
 /**
- * Makes calls in a process that trusts an authority of its own, as `NODE_EXTRA_CA_CERTS` has it.
+ * Makes calls in a process that trusts an authority of its own.
  *
  * @returns for each URL the status, or the code of what went wrong
  */
 export async function runTrusting(ca: string, calls: Calls): Promise<readonly string[]> {
-  const folder = mkdtempSync(join(tmpdir(), 'wimse-'))
-  try {
-    writeFileSync(join(folder, 'ca.pem'), ca)
-    const { stdout } = await promisify(execFile)(process.execPath, [caller, JSON.stringify(calls)], {
-      env: { ...process.env, NODE_EXTRA_CA_CERTS: join(folder, 'ca.pem') },
-    })
-    return stdout.trim().split('\n')
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
+  const { stdout } = await promisify(execFile)(process.execPath, [caller, JSON.stringify(calls)], {
+    env: { ...process.env, ...trusting(ca) },
+  })
+  return stdout.trim().split('\n')
 }

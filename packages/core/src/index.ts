@@ -120,4 +120,5 @@ export {
 export { readCertificates } from './trust/certificates.js'
 export { readTrustBundle, type TrustBundle, type TrustKey } from './trust/trust-bundle.js'
 export type { TrustEvent } from './trust/trust-event.js'
+export { readFileWithin } from './trust/read-file.js'
 export { watchFile } from './trust/watch-file.js'

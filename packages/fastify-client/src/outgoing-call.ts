@@ -7,11 +7,13 @@ export interface OutgoingCall {
   /** The caller's own fields: neither identity nor proof. */
   readonly headers: Headers
   readonly body: OutgoingBody
-  readonly signal: AbortSignal
+  /** The caller's own: one that a `Request` derives from it is forgotten with that request. */
+  readonly signal: AbortSignal | undefined
   /** What the caller asked to do about redirects. */
   readonly redirect: Request['redirect']
-  /** Members of `RequestInit` that have no meaning here, as they were given. */
-  readonly rest: RequestInit
+  /** What the call was made with: it has more than can be read from it, such as a dispatcher. */
+  readonly given: Request
+  readonly init: RequestInit
 }
 
 type SentBody = NonNullable<RequestInit['body']>
@@ -23,7 +25,7 @@ export type OutgoingBody =
   /** Something that can be sent any number of times. */
   | { readonly kind: 'value'; readonly value: SentBody }
   /** A stream: gone once it has been sent. */
-  | { readonly kind: 'stream'; readonly stream: ReadableStream; sent: boolean }
+  | { readonly kind: 'stream'; sent: boolean }
 
 /**
  * Reads what `fetch` was called with.
@@ -35,51 +37,40 @@ export type OutgoingBody =
 export function readCall(input: string | URL | Request, init: RequestInit = {}): OutgoingCall {
   refuseUserInformation(input)
   if (input instanceof Request && input.bodyUsed && (init.body ?? null) === null) throw consumed()
-  const {
-    url,
-    method,
-    headers,
-    body: stream,
-    signal,
-    redirect,
-    integrity,
-    keepalive,
-  } = new Request(input, init)
+  const given = new Request(input, init)
+  const { url, method, headers, body, redirect } = given
   return {
     url: new URL(url),
     method,
     headers,
-    body: readBody(init.body, stream),
-    signal,
+    body: readBody(init.body, body),
+    signal: init.signal ?? (input instanceof Request ? input.signal : undefined),
     redirect,
-    rest: { ...init, integrity, keepalive },
+    given,
+    init,
   }
 }
 
 /**
- * Makes the request for one attempt. It follows no redirect.
+ * Makes the request for one attempt. It follows no redirect, and knows nothing of the caller's signal.
  *
  * @throws SigningError `WIMSE_BODY_CONSUMED` when its body is a stream that was sent before
  */
 export function requestOf(call: OutgoingCall, headers: Headers): Request {
-  const { url, method, body, signal, rest } = call
-  const redirect = call.redirect === 'error' ? 'error' : 'manual'
-  const { body: _given, ...others } = rest
-  const init: RequestInit = { ...others, method, headers, signal, redirect }
-  switch (body.kind) {
-    case 'none':
-      return new Request(url, init)
-    case 'value':
-      // The boundary is new each time.
-      if (body.value instanceof FormData) headers.delete('content-type')
-      return new Request(url, { ...init, body: body.value })
-    case 'stream':
-      if (body.sent) throw consumed()
-      body.sent = true
-      return new Request(url, { ...init, body: body.stream, duplex: 'half' })
-    default:
-      return body satisfies never
+  const { url, method, body, given } = call
+  const init: RequestInit = { method, headers, redirect: call.redirect === 'error' ? 'error' : 'manual' }
+  if (body.kind === 'value') {
+    init.body = body.value
+    // The boundary of a form is new each time.
+    if (body.value instanceof FormData) headers.delete('content-type')
   }
+  if (body.kind === 'stream') {
+    if (body.sent) throw consumed()
+    body.sent = true
+  }
+  if (url.href === given.url && method === given.method) return new Request(given, init)
+  const { body: _body, signal: _signal, ...others } = call.init
+  return new Request(url, { ...others, ...init })
 }
 
 /** Whether the call can be made another time. */
@@ -114,7 +105,7 @@ function readBody(given: RequestInit['body'], stream: ReadableStream | null): Ou
   ) {
     return { kind: 'value', value: given }
   }
-  return { kind: 'stream', stream, sent: false }
+  return { kind: 'stream', sent: false }
 }
 
 /** Before `Request` does, whose error quotes the URL and the password in it. */

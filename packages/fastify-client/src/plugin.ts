@@ -28,8 +28,11 @@ const register: FastifyPluginAsync<WorkloadFetchOptions> = async (app, options) 
     await options.credentials.current()
   })
   app.addHook('onClose', async () => {
-    await propagating.close()
-    await options.credentials.close?.()
+    try {
+      await propagating.close()
+    } finally {
+      await options.credentials.close?.()
+    }
   })
 }
 

@@ -1,4 +1,4 @@
-import { isSecureUrl, SigningError } from 'wimse'
+import { SigningError } from 'wimse'
 import { canSendAgain, consumed, type OutgoingCall } from './outgoing-call.js'
 
 /** What to do about a redirect: give it back, or follow it. */
@@ -19,7 +19,7 @@ const BODY_FIELDS = [
 ]
 
 /** Fields with which the caller shows itself to one server, and that are nobody else's business. */
-const CREDENTIAL_FIELDS = ['authorization', 'cookie', 'proxy-authorization', 'txn-token']
+const CREDENTIAL_FIELDS = ['authorization', 'cookie', 'dpop', 'proxy-authorization', 'txn-token']
 
 /**
  * The call that a redirect asks for; null when the answer is none. Method and body change as `fetch` changes
@@ -40,7 +40,7 @@ export function redirectedCall(
   const location = answer.get('location')
   if (!REDIRECTS.has(status) || location === null) return null
   const url = readLocation(location, call.url)
-  if (call.url.protocol === 'https:' && !isSecureUrl(url)) {
+  if (call.url.protocol === 'https:' && url.protocol === 'http:') {
     throw new SigningError('WIMSE_URL_INSECURE', {
       reason: 'redirected from https to http',
       received: url.origin,

@@ -1,8 +1,12 @@
+import { beforeDeadline } from 'wimse'
+
 /** Refusals that another identity token cures: it has expired, or its issuer's key is not known there. */
 const CURABLE: ReadonlySet<string> = new Set(['WIMSE_WIT_EXPIRED', 'WIMSE_WIT_KEY'])
 
 const PROBLEM = /^application\/problem\+json\b/i
 const LONGEST_PROBLEM = 16_384
+/** A problem document that takes longer is none that is worth waiting for. */
+const SLOWEST_PROBLEM_MS = 1000
 
 /**
  * Tells whether the called side refused an identity token that another one could take the place of: its problem
@@ -14,14 +18,21 @@ const LONGEST_PROBLEM = 16_384
 export async function asksForAnotherCredential(response: Response): Promise<boolean> {
   const { status, headers } = response
   if (status !== 400 && status !== 401) return false
-  const code = PROBLEM.test(headers.get('content-type') ?? '') ? await readCode(response.clone()) : null
+  const code = PROBLEM.test(headers.get('content-type') ?? '') ? await readCodeInTime(response.clone()) : null
   if (code !== null) return CURABLE.has(code)
   return status === 401 && /(?:^|,)\s*WPT(?:[\s,]|$)/i.test(headers.get('www-authenticate') ?? '')
 }
 
-async function readCode({ body }: Response): Promise<string | null> {
-  const reader = body?.getReader()
-  if (reader === undefined) return null
+async function readCodeInTime({ body }: Response): Promise<string | null> {
+  if (body === null) return null
+  const reader = body.getReader()
+  return beforeDeadline(readCode(reader), SLOWEST_PROBLEM_MS).catch(() => {
+    void reader.cancel().catch(() => undefined)
+    return null
+  })
+}
+
+async function readCode(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<string | null> {
   const decoder = new TextDecoder()
   let text = ''
   try {

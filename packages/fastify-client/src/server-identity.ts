@@ -1,5 +1,7 @@
 import type { PeerCertificate } from 'node:tls'
-import { parseWorkloadIdentifier, SigningError } from 'wimse'
+import { beforeDeadline, parseWorkloadIdentifier, SigningError } from 'wimse'
+
+const CLOSES_WITHIN_MS = 1000
 
 /**
  * Makes a check of a TLS server's certificate: its only URI among the subject alternative names is the workload
@@ -29,15 +31,24 @@ export function expectServer(
   }
 }
 
-/** Node joins the names with commas, and puts one that has a comma or a quote in it in quotes, as JSON does. */
-function urisOf(names: string | undefined): readonly string[] {
-  return [...(names ?? '').matchAll(/(?:^|, )URI:("(?:[^"\\]|\\.)*"|[^,"]*)(?=, |$)/g)].map(([, uri]) =>
-    uri!.startsWith('"') ? (JSON.parse(uri!) as string) : uri!,
-  )
+/** One name: its kind, and what it is, in quotes as JSON has them where it has a comma or a quote in it. */
+const NAME = /([^:,"]+):("(?:[^"\\]|\\.)*"|[^,"]*)(?:, |$)/y
+
+/** The URIs in what Node says of a certificate; none where it cannot be read from end to end. */
+function urisOf(names = ''): readonly string[] {
+  const uris: string[] = []
+  for (let at = 0; at < names.length; at = NAME.lastIndex) {
+    NAME.lastIndex = at
+    const [, kind, name] = NAME.exec(names) ?? []
+    if (kind === undefined || name === undefined) return []
+    if (kind === 'URI') uris.push(name)
+  }
+  // An identifier needs no quotes, so one in quotes is another one.
+  return uris
 }
 
 /** Sends a request, as the global `fetch`. */
-export type Send = (request: Request) => Promise<Response>
+export type Send = (request: Request, init: RequestInit) => Promise<Response>
 
 /**
  * Makes a `fetch` that talks to a server only once its certificate has shown the identifier, on each of its
@@ -53,15 +64,19 @@ export function fetchFrom(identifier: string): { readonly send: Send; readonly c
       new Agent({ connect: { rejectUnauthorized: true, checkServerIdentity, maxCachedSessions: 0 } }),
   )
   return {
-    send: async (request) => {
+    send: async (request, init) => {
       const dispatcher = await opening
       try {
-        return await fetch(request, { dispatcher } as object)
+        return await fetch(request, { ...init, dispatcher } as object)
       } catch (error) {
         throw refusedServer(error) ?? error
       }
     },
-    close: async () => (await opening).close(),
+    close: async () => {
+      const agent = await opening
+      // A response that nobody reads to its end would be waited for as long as the server cares to wait.
+      await beforeDeadline(agent.close(), CLOSES_WITHIN_MS).catch(async () => agent.destroy())
+    },
   }
 }
 

@@ -46,7 +46,7 @@ export interface Signer {
   /** Whether another credential is to be had once one was refused. */
   readonly canRenew: boolean
   /** Another credential than one that was refused; null when there is none. */
-  readonly renewed: (refused: Credential, signal: AbortSignal) => Promise<Credential | null>
+  readonly renewed: (refused: Credential, signal?: AbortSignal) => Promise<Credential | null>
 }
 
 /** What one attempt is signed with. */
@@ -92,13 +92,13 @@ export function createSigner(options: SignerOptions): Signer {
     findTarget: (url) => findTarget(url, targets),
     targetOf: (url) => targetOf(url, targets, allowInsecure),
     sign: async (url, { audience }, headers, signal) => {
-      const credential = await unlessAborted(credentials.current(), signal)
+      const credential = await unlessAborted(() => credentials.current(), signal)
       const request = { url, headers, revision, audience, otherTokens, lifetime, now }
       return { fields: signRequest(credential, request), credential }
     },
     canRenew: credentials.renewed !== undefined,
     renewed: async (refused, signal) => {
-      const credential = await unlessAborted(credentials.renewed?.(refused) ?? refused, signal)
+      const credential = await unlessAborted(() => credentials.renewed?.(refused) ?? refused, signal)
       return credential.wit === refused.wit ? null : credential
     },
   }
@@ -116,9 +116,11 @@ export function refuseReserved(names: Iterable<string>): void {
   }
 }
 
-async function unlessAborted<T>(answer: T | Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+/** Asks nobody once the caller has given up: an answer that nobody waits for would be nobody's failure. */
+async function unlessAborted<T>(ask: () => T | Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  signal?.throwIfAborted()
+  const answer = ask()
   if (signal === undefined) return answer
-  signal.throwIfAborted()
   let abort: () => void = () => undefined
   const aborted = new Promise<never>((_resolve, reject) => {
     abort = () => reject(signal.reason as Error)

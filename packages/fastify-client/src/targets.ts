@@ -34,7 +34,16 @@ export function readTargets(targets: unknown, allowInsecure: boolean): readonly 
   if (!Array.isArray(targets) || targets.length === 0) {
     throw new TypeError('option targets must be a list of origins such as https://inventory.example.com')
   }
-  return targets.map((target, index) => readTarget(target, `targets[${index}]`, allowInsecure))
+  const read = targets.map((target, index) => readTarget(target, `targets[${index}]`, allowInsecure))
+  for (const [index, { origin, expectedServer }] of read.entries()) {
+    const first = read.find((target) => target.origin === origin)!
+    if (first.expectedServer !== expectedServer) {
+      throw new TypeError(
+        `option targets[${index}].expectedServer must be the same for all targets of ${origin}`,
+      )
+    }
+  }
+  return read
 }
 
 function readTarget(target: unknown, name: string, allowInsecure: boolean): Target {

@@ -60,10 +60,23 @@ export function createPropagatingFetch(options: WorkloadFetchOptions): Propagati
   }
   const signer = createSigner(signing)
   const checked = new Map(
-    signer.targets.flatMap((target) =>
-      target.expectedServer === undefined ? [] : [[target, fetchFrom(target.expectedServer)] as const],
+    signer.targets.flatMap(({ origin, expectedServer }) =>
+      expectedServer === undefined ? [] : [[origin, fetchFrom(expectedServer)] as const],
     ),
   )
+
+  /** Whoever answers at an origin is looked at for all that is sent there, signed or not. */
+  async function send(call: OutgoingCall, headers: Headers): Promise<Response> {
+    const { signal } = call
+    // Given to fetch itself: a Request does not keep the signal that it follows.
+    const init = signal === undefined ? {} : { signal }
+    const request = requestOf(call, headers)
+    const own = checked.get(call.url.origin)
+    if (own === undefined) return fetch(request, init)
+    if ('dispatcher' in call.init)
+      throw new TypeError('a dispatcher cannot be given where expectedServer is checked')
+    return own.send(request, init)
+  }
 
   async function sendSigned(
     call: OutgoingCall,
@@ -77,9 +90,7 @@ export function createPropagatingFetch(options: WorkloadFetchOptions): Propagati
       }
       const { fields, credential } = await signer.sign(call.url, target, headers, call.signal)
       for (const [name, value] of Object.entries(fields)) headers.set(name, value)
-      const request = requestOf(call, headers)
-      const response = await (checked.get(target)?.send(request) ?? fetch(request))
-      return { response, credential }
+      return { response: await send(call, headers), credential }
     }
     const { response, credential } = await attempt()
     if (!signer.canRenew || !(await asksForAnotherCredential(response))) return response
@@ -106,7 +117,7 @@ export function createPropagatingFetch(options: WorkloadFetchOptions): Propagati
       signs &&= signer.findTarget(call.url) === target
       response = signs
         ? await sendSigned(call, target, txnToken)
-        : await fetch(requestOf(call, new Headers(call.headers)))
+        : await send(call, new Headers(call.headers))
     }
   }
 

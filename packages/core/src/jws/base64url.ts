@@ -21,8 +21,8 @@ export const decodeBase64url: (text: string) => Uint8Array | null =
   native === undefined ? decodeByHand : (text) => decodeNatively(native, text)
 
 /** Node's decoder forgives whatever it comes across, so what it gives has to be spelled just as it came. */
-function decodeNatively({ from }: Native, text: string): Uint8Array | null {
-  const bytes = from(text, 'base64url')
+function decodeNatively(decoder: Native, text: string): Uint8Array | null {
+  const bytes = decoder.from(text, 'base64url')
   if (bytes.toString('base64url') !== text) return null
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

@@ -99,6 +99,7 @@ export function fileCredentials(options: FileCredentialsOptions): CredentialSour
       // Past its expiry there may be another that nobody has told us of.
       if (credential === null || now() >= credential.expiresAt) await load()
       if (credential === null) throw missing('there is no pair of identity token and key yet', lastFailure)
+      if (now() >= credential.expiresAt) throw expired(credential, lastFailure)
       return credential
     },
     async renewed(refused) {
@@ -130,6 +131,15 @@ function reasonOf(error: unknown): string {
   return error instanceof Error && 'code' in error
     ? `a file cannot be read: ${String(error.code)}`
     : 'a file cannot be read'
+}
+
+function expired({ expiresAt }: Credential, cause: unknown): SigningError {
+  const reason = 'the identity token in the file has expired and there is no other'
+  return new SigningError('WIMSE_CREDENTIAL_EXPIRED', {
+    reason,
+    received: expiresAt,
+    ...(cause === null ? {} : { cause }),
+  })
 }
 
 function missing(reason: string, cause: unknown): SigningError {

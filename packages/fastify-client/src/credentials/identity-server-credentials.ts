@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type AlgorithmName,
+  beforeDeadline,
   type Clock,
   createWitRequest,
   type Credential,
@@ -11,6 +11,7 @@ import {
   isSecureUrl,
   parseWorkloadIdentifier,
   readCertificates,
+  readFileWithin,
   readFunction,
   readNumber,
   refuseUnknownOptions,
@@ -61,8 +62,16 @@ const JITTER = 0.1
 const FIRST_RETRY_SECONDS = 0.25
 const LONGEST_RETRY_SECONDS = 60
 const LONGEST_TIMER_SECONDS = 86_400
-/** Between two renewals for the sake of a refusal: a called side that always refuses must not set the pace. */
-const RENEWAL_COOLDOWN_SECONDS = 5
+/** However short a token lives. */
+const SHORTEST_INTERVAL_SECONDS = 1
+/**
+ * Between two renewals for the sake of a refusal, twice as long after each that cured nothing: a called side
+ * that always refuses must not set the pace.
+ */
+const SHORTEST_COOLDOWN_SECONDS = 5
+const LONGEST_COOLDOWN_SECONDS = 600
+/** How long a server that asks to be left alone is left alone, when there is no credential left. */
+const LONGEST_WITHOUT_SECONDS = 10
 const LONGEST_ANSWER = 65_536
 const LONGEST_BOOTSTRAP = 16_384
 
@@ -87,7 +96,8 @@ export function identityServerCredentials(options: IdentityServerCredentialsOpti
   const { url, bootstrapFile, subject, algorithm, ca, timeoutMs, onEvent, now } = readOptions(options)
   let credential: Credential | null = null
   let renewAt = Number.NEGATIVE_INFINITY
-  let askedForRefusalAt = Number.NEGATIVE_INFINITY
+  let renewedAt = Number.NEGATIVE_INFINITY
+  let cooldown = SHORTEST_COOLDOWN_SECONDS
   let renewal: Promise<void> | null = null
   /** Whether a renewal has failed for longer than anybody should wait. */
   let hopeless = false
@@ -107,13 +117,13 @@ export function identityServerCredentials(options: IdentityServerCredentialsOpti
     const startedAt = performance.now()
     for (let failures = 1; !closing.signal.aborted; failures++) {
       try {
-        accept(await fetchCredential())
+        accept(await beforeDeadline(fetchCredential(), timeoutMs))
         return
       } catch (error) {
         lastFailure = error
         if (closing.signal.aborted) return
         tell(onEvent, { type: 'failed', reason: reasonOf(error) })
-        const seconds = secondsUntilRetry(failures, error)
+        const seconds = secondsUntilRetry(failures, error, secondsLeft())
         hopeless ||= performance.now() - startedAt + seconds * 1000 >= timeoutMs
         await pause(seconds)
       }
@@ -121,15 +131,17 @@ export function identityServerCredentials(options: IdentityServerCredentialsOpti
   }
 
   async function fetchCredential(): Promise<Credential> {
+    const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(timeoutMs)])
+    const bearer = await readBootstrap(bootstrapFile, signal)
     const request = await createWitRequest({ audience: url.href, algorithm, now })
     const answer = await postJson(
       url,
       { request: request.jws },
       {
-        bearer: await readBootstrap(bootstrapFile),
+        bearer,
         ca,
         maxBytes: LONGEST_ANSWER,
-        signal: AbortSignal.any([closing.signal, AbortSignal.timeout(timeoutMs)]),
+        signal,
       },
     )
     const { wit } = answer as { readonly wit?: unknown }
@@ -144,7 +156,9 @@ export function identityServerCredentials(options: IdentityServerCredentialsOpti
     const lifetime = issued.expiresAt - now()
     credential = issued
     hopeless = false
-    renewAt = now() + lifetime * (RENEWED_AFTER - JITTER * Math.random())
+    renewedAt = now()
+    renewAt =
+      renewedAt + Math.max(SHORTEST_INTERVAL_SECONDS, lifetime * (RENEWED_AFTER - JITTER * Math.random()))
     schedule()
     tell(onEvent, { type: 'refreshed', subject: issued.subject, expiresAt: issued.expiresAt })
   }
@@ -160,6 +174,9 @@ export function identityServerCredentials(options: IdentityServerCredentialsOpti
     const { signal } = closing
     await sleep(seconds * 1000, undefined, { signal, ref: false }).catch(() => undefined)
   }
+
+  /** Seconds that the credential in use is good for. */
+  const secondsLeft = (): number => (isGood(credential) ? credential.expiresAt - now() : 0)
 
   const isGood = (held: Credential | null): held is Credential => held !== null && now() < held.expiresAt
 
@@ -186,13 +203,7 @@ export function identityServerCredentials(options: IdentityServerCredentialsOpti
     },
     async renewed(refused) {
       refuseClosed()
-      const isInUse = refused === credential
-      if (isInUse && now() - askedForRefusalAt >= RENEWAL_COOLDOWN_SECONDS) {
-        askedForRefusalAt = now()
-        await untilRenewedOr(renew(), timeoutMs)
-      } else if (isInUse && renewal !== null) {
-        await untilRenewedOr(renewal, timeoutMs)
-      }
+      if (refused === credential && !hopeless && mayAskForRefusal()) await untilRenewedOr(renew(), timeoutMs)
       refuseClosed()
       return held()
     },
@@ -200,6 +211,18 @@ export function identityServerCredentials(options: IdentityServerCredentialsOpti
       clearTimeout(timer)
       closing.abort()
     },
+  }
+
+  /** Also when the clock was set back, since nobody knows then how long it has been. */
+  function mayAskForRefusal(): boolean {
+    const since = now() - renewedAt
+    if (renewal !== null) return true
+    if (since >= 0 && since < cooldown) return false
+    cooldown =
+      since < LONGEST_COOLDOWN_SECONDS
+        ? Math.min(cooldown * 2, LONGEST_COOLDOWN_SECONDS)
+        : SHORTEST_COOLDOWN_SECONDS
+    return true
   }
 
   function refuseClosed(): void {
@@ -214,19 +237,29 @@ async function untilRenewedOr(renewed: Promise<void>, timeoutMs: number): Promis
   await Promise.race([renewed, late]).finally(() => clearTimeout(timer))
 }
 
-function secondsUntilRetry(failures: number, error: unknown): number {
-  const asked = error instanceof RefusedPost ? error.retryAfter : 0
+/** @param left seconds that the credential in use is good for: it must not run out for the sake of a hint */
+function secondsUntilRetry(failures: number, error: unknown, left: number): number {
   const backOff = Math.min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** (failures - 1))
-  return Math.max(asked, backOff * (0.5 + 0.5 * Math.random()))
+  const asked = error instanceof RefusedPost ? error.retryAfter : 0
+  const hint = Math.min(asked, Math.max(left / 2, LONGEST_WITHOUT_SECONDS))
+  return hint > backOff ? hint * (1 + JITTER * Math.random()) : backOff * (0.5 + 0.5 * Math.random())
 }
 
-async function readBootstrap(path: string): Promise<string> {
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new Error(`the bootstrap credential cannot be read: ${error.code ?? 'unknown'}`)
-  })
+async function readBootstrap(path: string, signal: AbortSignal): Promise<string> {
+  let text: string
+  try {
+    text = (await readFileWithin(path, LONGEST_BOOTSTRAP, signal)).toString('utf8')
+  } catch (error) {
+    throw new Error(`the bootstrap credential cannot be read: ${readFailure(error)}`, { cause: error })
+  }
   const secret = text.trim()
-  if (/^[\w~+/.-]+=*$/.test(secret) && secret.length <= LONGEST_BOOTSTRAP) return secret
+  if (/^[\w~+/.-]+=*$/.test(secret)) return secret
   throw new Error('the bootstrap credential is not one that can be sent as a bearer token')
+}
+
+function readFailure(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException
+  return code ?? message
 }
 
 class UnexpectedSubject extends Error {

@@ -60,7 +60,8 @@ async function post(url: URL, body: string, { bearer, ca, signal }: PostOptions)
         : httpRequest(url, common, resolve)
     outgoing.on('error', (cause: NodeJS.ErrnoException) => {
       const why = signal.aborted ? 'no answer in time' : (cause.code ?? cause.name)
-      reject(new Error(`the identity server cannot be reached: ${why}`, { cause }))
+      // Not the cause: that of a parser has the bytes it could not read.
+      reject(new Error(`the identity server cannot be reached: ${why}`))
     })
     outgoing.end(body)
   })
