@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -26,6 +26,7 @@ async function ask(app: FastifyInstance, secret: string | null, body: object | s
     payload: body,
   })
 }
+const entryOf = (line: string): unknown => (JSON.parse(line) as { audit: unknown }).audit
 const newRequest = async (options: object = {}) => createWitRequest({ audience: `${URL}/wit`, ...options })
 
 /** Asks as a workload does, and gives what came back with the key that it is for. */
@@ -115,7 +116,7 @@ describe('the identity server', () => {
       expect(response.headers['content-type']).toBe('application/problem+json')
       expect(response.json()).toMatchObject({ status: 401, title: 'Unauthorized' })
       expect(response.body).not.toContain('wit"')
-      expect(JSON.parse(audit)).toMatchObject({ event: 'refused', subject: null, reason: expect.any(String) })
+      expect(entryOf(audit)).toMatchObject({ event: 'refused', subject: null, reason: expect.any(String) })
     })
   }
 
@@ -137,8 +138,27 @@ describe('the identity server', () => {
       expect(response.statusCode).toBe(400)
       expect(response.headers['content-type']).toBe('application/problem+json')
       expect(response.json()).toMatchObject({ status: 400, title: 'Bad Request' })
+      expect(entryOf(audit)).toMatchObject({
+        event: 'refused',
+        subject: CHECKOUT,
+        reason: expect.any(String),
+      })
     })
   }
+
+  it('notes what it refuses for its length or its type, too', async () => {
+    expect((await ask(app, SECRET, { request: 'x'.repeat(9000) })).statusCode).toBe(413)
+    expect(entryOf(audit)).toMatchObject({ event: 'refused', subject: CHECKOUT })
+    audit = ''
+    const response = await app.inject({
+      method: 'POST',
+      url: '/wit',
+      headers: { authorization: `Bearer ${SECRET}`, 'content-type': 'text/xml' },
+      payload: '<a/>',
+    })
+    expect(response.statusCode).toBe(415)
+    expect(entryOf(audit)).toMatchObject({ event: 'refused', subject: CHECKOUT })
+  })
 
   for (const [what, options] of [
     ['for another server', { audience: 'https://other.example/wit' }],
@@ -148,7 +168,7 @@ describe('the identity server', () => {
     it(`refuses a request ${what}`, async () => {
       const { response } = await askForWit(app, SECRET, options)
       expect(response.statusCode).toBe(400)
-      expect(JSON.parse(audit)).toMatchObject({
+      expect(entryOf(audit)).toMatchObject({
         event: 'refused',
         subject: CHECKOUT,
         reason: expect.stringMatching(/^WIMSE_WPT_/),
@@ -167,7 +187,7 @@ describe('the identity server', () => {
   it('notes what it issued to whom, for which key, and who asked', async () => {
     const { wit } = await askForWit(app, SECRET)
     const { jti, exp } = decodeJwt(wit)
-    expect(JSON.parse(audit)).toMatchObject({
+    expect(entryOf(audit)).toMatchObject({
       event: 'issued',
       subject: CHECKOUT,
       address: '127.0.0.1',
@@ -176,8 +196,8 @@ describe('the identity server', () => {
       kid: decodeProtectedHeader(wit).kid,
       keyThumbprint: expect.stringMatching(/^[\w-]{43}$/),
       request: expect.any(String),
-      time: expect.any(String),
     })
+    expect(JSON.parse(audit)).toMatchObject({ time: expect.any(String), msg: 'identity token issued' })
     expect(audit).not.toContain(wit)
   })
 
@@ -204,29 +224,58 @@ describe('the identity server', () => {
     expect(log).not.toMatch(/eyJ[\w-]+/)
   })
 
-  it('takes so many requests of a workload in a minute, and so many from an address', async () => {
+  it('takes so many requests of a workload in a minute, and so many of strangers at an address', async () => {
+    let lines = ''
     const own = await createIdentityServer({
       ...base,
       secrets: { [CHECKOUT]: SECRET, [`${TRUST_DOMAIN}/visitor`]: 'the-secret-of-the-visitor' },
-      perMinute: { workload: 2, address: 6 },
+      perMinute: { workload: 2, address: 2 },
+      trustedProxies: ['127.0.0.1'],
+      audit: { write: (line) => (lines += line) },
       log: { level: 'silent' },
     })
     const statuses: number[] = []
     for (const secret of [
+      'a-guess',
+      'a-guess',
+      'a-guess',
       SECRET,
       SECRET,
       SECRET,
       'the-secret-of-the-visitor',
-      'a-guess',
-      'a-guess',
-      'a-guess',
     ]) {
       const { response } = await askForWit(own, secret)
       statuses.push(response.statusCode)
       if (response.statusCode === 429) expect(Number(response.headers['retry-after'])).toBeGreaterThan(0)
     }
-    expect(statuses).toEqual([200, 200, 429, 200, 401, 401, 429])
+    // Strangers at the address of a workload do not keep it from its tokens.
+    expect(statuses).toEqual([401, 401, 429, 200, 200, 429, 200])
+    expect(lines.trim().split('\n')).toHaveLength(6)
+    const elsewhere = await own.inject({
+      method: 'POST',
+      url: '/wit',
+      headers: { authorization: 'Bearer a-guess', 'x-forwarded-for': '192.0.2.7' },
+    })
+    expect(elsewhere.statusCode).toBe(401)
+    expect(entryOf(lines.trim().split('\n').at(-1)!)).toMatchObject({ address: '192.0.2.7' })
     await own.close()
+  })
+
+  it('writes its audit log whatever the level of the other one is, and not into a pipe that nobody reads', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'audit-'))
+    for (const audit of [join(folder, 'deep', 'log.jsonl'), '/dev/full']) {
+      const own = await createIdentityServer({
+        ...base,
+        secrets: { [CHECKOUT]: SECRET },
+        audit,
+        log: { level: 'silent' },
+      })
+      const { response } = await askForWit(own, SECRET)
+      expect([audit, response.statusCode]).toEqual([audit, audit === '/dev/full' ? 500 : 200])
+      await own.close()
+    }
+    expect(readFileSync(join(folder, 'deep', 'log.jsonl'), 'utf8')).toContain('identity token issued')
+    rmSync(folder, { recursive: true })
   })
 })
 
@@ -250,6 +299,7 @@ describe('the keys of the identity server', () => {
       keyLifetime: 14_400,
       witLifetime: 3600,
       perMinute: { workload: 1000, address: 1000 },
+      audit: { write: () => undefined },
       log: { level: 'silent' },
       now: clock,
       ...options,
@@ -301,6 +351,50 @@ describe('the keys of the identity server', () => {
     expect(await kidsOf(app)).toHaveLength(1)
   })
 
+  it('are made anew when the clock was ahead at first and is set right', async () => {
+    clock.advance(86_400 * 365)
+    await open()
+    clock.advance(-86_400 * 365)
+    const app = await open()
+    expect(await kidsOf(app)).toContain(await kidOf(app))
+    expect((await app.inject('/healthz')).statusCode).toBe(200)
+  })
+
+  it('serve on while the next ones cannot be written', async () => {
+    let log = ''
+    const app = await open({ log: { level: 'error', stream: { write: (line) => (log += line) } } })
+    const before = await kidOf(app)
+    chmodSync(folder, 0o777)
+    clock.advance(14_400 - 600)
+    expect(await kidOf(app)).toBe(before)
+    expect(await kidsOf(app)).toEqual([before])
+    expect(log.trim().split('\n')).toHaveLength(1)
+    expect(log).toContain('can be written to by other users')
+    chmodSync(folder, 0o700)
+    clock.advance(61)
+    expect(await kidsOf(app)).toHaveLength(2)
+    chmodSync(folder, 0o777)
+    clock.advance(86_400)
+    expect((await app.inject('/healthz')).statusCode).toBe(500)
+    expect((await askForWit(app, SECRET, { now: clock })).response.statusCode).toBe(500)
+  })
+
+  it('are not left where others can read them', async () => {
+    writeFileSync(join(folder, 'issuer-keys.json.new'), 'left over', { mode: 0o644 })
+    await open()
+    expect(statSync(join(folder, 'issuer-keys.json')).mode & 0o777).toBe(0o600)
+  })
+
+  it('are published for as long as their tokens live, though later ones live shorter', async () => {
+    const before = await open({ witLifetime: 86_400 })
+    const old = await kidOf(before)
+    clock.advance(14_400 + 3600 + 120)
+    const app = await open({ witLifetime: 300 })
+    expect(await kidsOf(app)).toContain(old)
+    clock.advance(86_400)
+    expect(await kidsOf(app)).not.toContain(old)
+  })
+
   it('are not replaced where the file cannot be read', async () => {
     await open()
     for (const text of ['{"keys":', '{"keys":[{}]}', '[]', '{"keys":[{"privateJwk":{"kty":"oct"}}]}']) {
@@ -322,6 +416,7 @@ describe('the registry of workloads', () => {
       ...base,
       registryFile: file,
       perMinute: { workload: 1000, address: 1000 },
+      audit: { write: () => undefined },
       log: { level: 'error', stream: { write: (line) => void logged.push(line) } },
     })
   const eventually = async (status: number): Promise<void> => {
@@ -384,6 +479,9 @@ describe('createIdentityServer()', () => {
     ['keyLifetime', 60],
     ['url', 'https://identity.example.com/'],
     ['url', 'identity.example.com'],
+    ['url', 'https://ID.example.com'],
+    ['url', 'https://identity.example.com:443'],
+    ['url', 'https://user@identity.example.com'],
     ['secrets', undefined],
   ] as const) {
     it(`throws for ${option}: ${value}`, async () => {

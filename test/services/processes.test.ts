@@ -148,7 +148,9 @@ describe('the services in processes of their own', () => {
     }
     expect(inventory.stdout()).toContain('"caller":"wimse://example.com/checkout"')
     const audit = readFileSync(join(folder, 'audit', 'log.jsonl'), 'utf8').trim()
-    expect(JSON.parse(audit)).toMatchObject({ event: 'issued', subject: 'wimse://example.com/checkout' })
+    expect(JSON.parse(audit)).toMatchObject({
+      audit: { event: 'issued', subject: 'wimse://example.com/checkout' },
+    })
   })
 
   const incomplete: readonly { path: string; env: Record<string, string>; missing: string }[] = [

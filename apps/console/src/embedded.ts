@@ -55,6 +55,8 @@ export async function startEmbedded(options: EmbeddedOptions = {}): Promise<Embe
         trustDomain: TRUST_DOMAIN,
         url: `http://${HOST}:${identityPort}`,
         secrets: { [CHECKOUT]: checkoutSecret, [VISITOR]: visitorSecret },
+        // Beside what the services log, and not where they are to be quiet.
+        ...(log.level === 'info' ? {} : { audit: { write: () => undefined } }),
         log,
       }),
       identityPort,

@@ -1,3 +1,5 @@
+import { mkdirSync, openSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { pino } from 'pino'
 
 /** What happened to a request for an identity token. */
@@ -26,17 +28,23 @@ export type AuditLog = (entry: AuditEntry) => void
 export type AuditDestination = string | { write(line: string): void }
 
 /**
- * Opens an audit log: a line of JSON for every identity token that was issued or refused.
+ * Opens an audit log: a line of JSON for every identity token that was issued or refused, whatever the level of
+ * the other log is.
  *
  * A line is written before the answer is sent, and a token whose line cannot be written is not given out.
+ * Requests without a known secret that are too many for an address leave none, so that nobody can fill a disk.
  *
- * @param destination path of a file to append to, or something that takes lines
+ * @param destination path of a file to append to, or something that takes lines and throws when it cannot
  */
 export function openAuditLog(destination: AuditDestination): AuditLog {
-  const stream =
-    typeof destination === 'string'
-      ? pino.destination({ dest: destination, append: true, mkdir: true, sync: true })
-      : destination
+  const stream = typeof destination === 'string' ? openFile(destination) : destination
   const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, stream)
-  return (entry) => log.info(entry)
+  return (entry) => log.info({ audit: entry }, `identity token ${entry.event}`)
+}
+
+/** Pino's own takes a pipe that nobody reads any more for written to. */
+function openFile(path: string): { write(line: string): void } {
+  mkdirSync(dirname(path), { recursive: true })
+  const file = openSync(path, 'a', 0o600)
+  return { write: (line) => void writeSync(file, line) }
 }

@@ -16,7 +16,7 @@ import {
   type VerifiedWitRequest,
   verifyWitRequest,
 } from 'wimse'
-import { type AuditDestination, type AuditEntry, type AuditLog, openAuditLog } from './audit-log.js'
+import { type AuditDestination, type AuditEntry, openAuditLog } from './audit-log.js'
 import { KEY_SET_MAX_AGE, openIssuerKeys } from './issuer-keys.js'
 import { sendProblem } from './problem.js'
 import { fileRegistry, memoryRegistry, type Registry } from './registry.js'
@@ -37,9 +37,14 @@ export interface IdentityServerOptions {
   readonly keyLifetime?: number | undefined
   /** Seconds an identity token lives. Default 3600, at most a day. */
   readonly witLifetime?: number | undefined
-  /** Requests for tokens that one address, and one workload, may make in a minute. Default 120 and 30. */
-  readonly perMinute?: { readonly address?: number; readonly workload?: number }
-  /** Where the audit log goes. Default the other log. */
+  /**
+   * Requests for tokens in a minute: without a known secret from one address, default 120; by one workload, with
+   * all its replicas, default 600.
+   */
+  readonly perMinute?: { readonly address?: number | undefined; readonly workload?: number | undefined }
+  /** Addresses or networks of proxies whose `X-Forwarded-For` is believed. Default none. */
+  readonly trustedProxies?: readonly string[] | undefined
+  /** Where the audit log goes. Default where the other log goes. */
   readonly audit?: AuditDestination | undefined
   /** Certificate and private key, PEM. Default none: http, for loopback or behind a proxy. */
   readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer } | undefined
@@ -66,11 +71,12 @@ export async function createIdentityServer(options: IdentityServerOptions): Prom
   const lifetime = readNumber('witLifetime', options.witLifetime, { default: 3600, min: 1, max: 86_400 })
   const limits = {
     address: readNumber('perMinute.address', perMinute.address, { default: 120, min: 1, integer: true }),
-    workload: readNumber('perMinute.workload', perMinute.workload, { default: 30, min: 1, integer: true }),
+    workload: readNumber('perMinute.workload', perMinute.workload, { default: 600, min: 1, integer: true }),
   }
   const app = Fastify({
     ...(options.tls === undefined ? {} : { https: { ...options.tls, minVersion: 'TLSv1.2' as const } }),
     bodyLimit: 8192,
+    trustProxy: options.trustedProxies === undefined ? false : [...options.trustedProxies],
     logger: { name: 'identity-server', level: 'info', ...log, redact: [...SECRET_PATHS] },
   }) as FastifyInstance
   const registry = await openRegistry(options, (reason) =>
@@ -82,16 +88,16 @@ export async function createIdentityServer(options: IdentityServerOptions): Prom
     keyLifetime: options.keyLifetime,
     witLifetime: lifetime,
     now,
+    onFailure: (reason) =>
+      app.log.error({ reason }, 'the next keys cannot be written: those at hand serve on'),
   })
-  const audit: AuditLog =
-    options.audit === undefined
-      ? (entry) => app.log.info({ audit: entry }, `identity token ${entry.event}`)
-      : openAuditLog(options.audit)
+  const audit = openAuditLog(options.audit ?? log?.stream ?? process.stdout)
   const requests = memoryReplayStore({ now })
 
   app.setErrorHandler<FastifyError>((error, request, reply) => {
     const { statusCode: status = 500 } = error
     if (status >= 500) request.log.error({ err: error }, 'request failed')
+    else if (isKnown(request)) note(request, 'refused', { reason: error.code })
     return sendProblem(reply, status, status < 500 ? error.message : 'The identity server failed.')
   })
   app.decorateRequest('subject', null)
@@ -103,7 +109,10 @@ export async function createIdentityServer(options: IdentityServerOptions): Prom
     keyGenerator: (request) => request.getDecorator<string>('subject'),
   })
 
-  app.get('/healthz', async () => 'ok')
+  app.get('/healthz', async () => {
+    await keys.signing()
+    return 'ok'
+  })
 
   app.get('/jwks.json', async (_request, reply) =>
     reply
@@ -128,21 +137,27 @@ export async function createIdentityServer(options: IdentityServerOptions): Prom
     schema: { body: WIT_REQUEST },
     // All before the body is read.
     onRequest: [
-      async (request, reply) => refuseTooMany(await byAddress(request), reply),
       async (request, reply) => {
         const secret = readSecret(request.headers.authorization)
         const subject = secret === null ? null : registry.subjectOf(secret)
         request.setDecorator('subject', subject)
-        if (subject !== null) return undefined
-        note(request, 'refused', {
-          reason: secret === null ? 'no bootstrap secret' : 'unknown bootstrap secret',
-        })
-        return refuseSecret(reply, secret === null)
+        if (subject === null) {
+          const refused = refuseTooMany(await byAddress(request), reply)
+          if (refused !== undefined) return refused
+          note(request, 'refused', {
+            reason: secret === null ? 'no bootstrap secret' : 'unknown bootstrap secret',
+          })
+          return refuseSecret(reply, secret === null)
+        }
+        const refused = refuseTooMany(await byWorkload(request), reply)
+        if (refused !== undefined) note(request, 'refused', { reason: 'too many requests' })
+        return refused
       },
-      async (request, reply) => refuseTooMany(await byWorkload(request), reply),
     ],
     handler: async (request, reply) => {
       const proved = await proveKey(request)
+      if (proved === 'full')
+        return sendProblem(reply.header('retry-after', '10'), 503, 'There is no room to remember it.')
       if (proved === null) {
         return sendProblem(reply, 400, 'request is not a fresh JWT signed by the key that it names.')
       }
@@ -159,7 +174,7 @@ export async function createIdentityServer(options: IdentityServerOptions): Prom
   /** The key a request is for, if its sender holds it and the request is a new one. */
   async function proveKey(
     request: FastifyRequest<{ Body: { request: string } }>,
-  ): Promise<VerifiedWitRequest | null> {
+  ): Promise<VerifiedWitRequest | 'full' | null> {
     try {
       const proved = verifyWitRequest(request.body.request, { audience: `${url}/wit`, now })
       const { keyThumbprint, jti, expiresAt } = proved
@@ -170,16 +185,17 @@ export async function createIdentityServer(options: IdentityServerOptions): Prom
         request.getDecorator('subject'),
       )
       if (answer === 'first') return proved
-      note(request, 'refused', {
-        reason: answer === 'seen' ? 'sent before' : 'no room to remember it',
-        keyThumbprint,
-      })
+      if (answer === 'full') return answer
+      note(request, 'refused', { reason: 'sent before', keyThumbprint })
     } catch (error) {
       if (!(error instanceof AuthenticationError)) throw error
       note(request, 'refused', { reason: `${error.code}: ${error.diagnostics.reason}` })
     }
     return null
   }
+
+  const isKnown = (request: FastifyRequest): boolean =>
+    request.getDecorator<string | null>('subject') !== null
 
   function note(request: FastifyRequest, event: AuditEntry['event'], what: Partial<AuditEntry>): void {
     const subject = request.getDecorator<string | null>('subject')
@@ -199,11 +215,13 @@ const WIT_REQUEST: object = {
 }
 
 function readUrl(text: string): string {
-  if (typeof text === 'string' && URL.canParse(text) && !text.endsWith('/')) {
-    const { protocol, search, hash } = new URL(text)
-    if (/^https?:$/.test(protocol) && search + hash === '') return text
-  }
-  throw new TypeError('option url must be an http or https URL without a slash at the end')
+  const url = typeof text === 'string' && URL.canParse(text) ? new URL(text) : null
+  // As clients spell it, since they name it in `aud` and it is compared as text.
+  const spelled = url === null ? null : url.origin + url.pathname.replace(/\/$/, '')
+  if (url !== null && /^https?:$/.test(url.protocol) && text === spelled) return text
+  throw new TypeError(
+    `option url must be an http or https URL without a slash at the end${spelled === null ? '' : `, such as ${spelled}`}`,
+  )
 }
 
 async function openRegistry(

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jose'
 import { readNumber } from 'wimse'
@@ -21,6 +21,8 @@ export interface IssuerKeysOptions {
   readonly witLifetime: number
   /** Epoch seconds. */
   readonly now: () => number
+  /** Told why the keys could not be written, while those at hand serve on. */
+  readonly onFailure: (reason: string) => void
 }
 
 /** Seconds that whoever reads the key set may keep it. */
@@ -29,6 +31,9 @@ export const KEY_SET_MAX_AGE = 60
 /** Seconds that clocks may differ by. */
 const CLOCK_TOLERANCE = 60
 
+/** Seconds until keys that could not be written are tried to be written again. */
+const RETRY_SECONDS = 60
+
 const FILE = 'issuer-keys.json'
 
 interface StoredKey {
@@ -36,6 +41,8 @@ interface StoredKey {
   /** Epoch seconds. */
   readonly signsFrom: number
   readonly signsUntil: number
+  /** Seconds that the tokens it signed lived, at most. */
+  readonly witLifetime: number
 }
 
 /**
@@ -48,7 +55,7 @@ interface StoredKey {
  * @throws Error when the folder cannot be used, or what is in it is not a set of keys
  */
 export async function openIssuerKeys(options: IssuerKeysOptions): Promise<IssuerKeys> {
-  const { folder, witLifetime, now } = options
+  const { folder, witLifetime, now, onFailure } = options
   const keyLifetime = readNumber('keyLifetime', options.keyLifetime, {
     default: 86_400,
     min: 4 * KEY_SET_MAX_AGE,
@@ -57,6 +64,10 @@ export async function openIssuerKeys(options: IssuerKeysOptions): Promise<Issuer
   const lead = Math.min(keyLifetime / 2, 3600)
   let keys = folder === undefined ? [] : await readKeys(folder)
   let rotating: Promise<void> | null = null
+  let retryAt = Number.NEGATIVE_INFINITY
+
+  const signs = ({ signsFrom, signsUntil }: StoredKey, at: number): boolean =>
+    signsFrom <= at && at < signsUntil
 
   async function rotate(): Promise<void> {
     rotating ??= update().finally(() => {
@@ -65,29 +76,46 @@ export async function openIssuerKeys(options: IssuerKeysOptions): Promise<Issuer
     return rotating
   }
 
+  /** What the keys should be by now; the same list when they are. */
+  async function next(at: number): Promise<readonly StoredKey[]> {
+    const kept = keys.filter((key) => at < key.signsUntil + key.witLifetime + CLOCK_TOLERANCE)
+    const added: StoredKey[] = []
+    const last = (): StoredKey | undefined => [...kept, ...added].at(-1)
+    const add = async (signsFrom: number): Promise<void> => {
+      const signsUntil = signsFrom + keyLifetime
+      added.push({ privateJwk: await generateKey(), signsFrom, signsUntil, witLifetime })
+    }
+    // At once where no key signs: at first, after a standstill, and when a clock that was ahead was set right.
+    if (!kept.some((key) => signs(key, at))) await add(at)
+    while (last()!.signsUntil - at <= lead) await add(last()!.signsUntil)
+    const longer = kept.some((key) => signs(key, at) && key.witLifetime < witLifetime)
+    if (added.length === 0 && kept.length === keys.length && !longer) return keys
+    return [...kept.map((key) => ({ ...key, witLifetime: Math.max(key.witLifetime, witLifetime) })), ...added]
+  }
+
   async function update(): Promise<void> {
     const at = now()
-    const kept = keys.filter(({ signsUntil }) => at < signsUntil + witLifetime + CLOCK_TOLERANCE)
-    const last = kept.at(-1)?.signsUntil ?? Number.NEGATIVE_INFINITY
-    if (last - at > lead && kept.length === keys.length) return
-    const next = [...kept]
-    // After a standstill there is nobody to tell beforehand.
-    for (let from = Math.max(last, at); from - at <= lead; from += keyLifetime) {
-      next.push({ privateJwk: await generateKey(), signsFrom: from, signsUntil: from + keyLifetime })
+    const isServed = keys.some((key) => signs(key, at))
+    if (isServed && at < retryAt) return
+    const wanted = await next(at)
+    if (wanted === keys) return
+    try {
+      // Kept before it is used: a key that signs and is forgotten would leave tokens that nobody can check.
+      if (folder !== undefined) await writeKeys(folder, wanted)
+    } catch (error) {
+      if (!isServed) throw error
+      retryAt = at + RETRY_SECONDS
+      onFailure(error instanceof Error ? error.message : 'the keys cannot be written')
+      return
     }
-    // Kept before it is used: a key that signs and is forgotten would leave tokens that nobody can check.
-    if (folder !== undefined) await writeKeys(folder, next)
-    keys = next
+    keys = wanted
   }
 
   await rotate()
   return {
     async signing() {
       await rotate()
-      const at = now()
-      const key = keys.find(({ signsFrom, signsUntil }) => signsFrom <= at && at < signsUntil)
-      if (key === undefined) throw new Error('no key signs now: the clock was set back')
-      return key.privateJwk
+      return keys.findLast((key) => signs(key, now()))!.privateJwk
     },
     async published() {
       await rotate()
@@ -118,14 +146,30 @@ async function readKeys(folder: string): Promise<readonly StoredKey[]> {
   throw new Error(`${join(folder, FILE)} is not a set of issuer keys`)
 }
 
-function isStoredKey({ privateJwk, signsFrom, signsUntil }: StoredKey): boolean {
+function isStoredKey({ privateJwk, signsFrom, signsUntil, witLifetime }: StoredKey): boolean {
   const { kty, d, kid } = privateJwk
-  return kty === 'EC' && typeof d === 'string' && typeof kid === 'string' && signsFrom < signsUntil
+  return (
+    kty === 'EC' &&
+    typeof d === 'string' &&
+    typeof kid === 'string' &&
+    signsFrom < signsUntil &&
+    witLifetime > 0
+  )
 }
 
 async function writeKeys(folder: string, keys: readonly StoredKey[]): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
+  if (((await stat(folder)).mode & 0o022) !== 0) throw new Error(`${folder} can be written to by other users`)
   const path = join(folder, FILE)
-  await writeFile(`${path}.new`, JSON.stringify({ keys }), { mode: 0o600, flush: true })
-  await rename(`${path}.new`, path)
+  const fresh = `${path}.new`
+  // Never into a file that is there: its rights are those that somebody gave it.
+  await rm(fresh, { force: true })
+  const file = await open(fresh, 'wx', 0o600)
+  try {
+    await file.writeFile(JSON.stringify({ keys }))
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await rename(fresh, path)
 }

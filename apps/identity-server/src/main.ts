@@ -10,6 +10,11 @@ const app = await createIdentityServer({
   keysFolder: required('KEYS_FOLDER'),
   keyLifetime: optionalNumber('KEY_LIFETIME'),
   witLifetime: optionalNumber('WIT_LIFETIME'),
+  perMinute: {
+    address: optionalNumber('PER_MINUTE_ADDRESS'),
+    workload: optionalNumber('PER_MINUTE_WORKLOAD'),
+  },
+  trustedProxies: process.env['TRUSTED_PROXIES']?.split(','),
   audit: process.env['AUDIT_LOG'],
   tls: readTls(),
   log: { level: LOG_LEVEL },

@@ -59,7 +59,13 @@ export async function fileRegistry(
 ): Promise<Registry> {
   const load = async (): Promise<readonly Entry[]> => readEntries(trustDomain, await readSecrets(path))
   let entries = await load()
+  let reloading: Promise<void> = Promise.resolve()
+  /** One after the other: what was read first must not count last. */
   const reload = async (): Promise<void> => {
+    reloading = reloading.then(readAgain)
+    return reloading
+  }
+  const readAgain = async (): Promise<void> => {
     try {
       entries = await load()
     } catch (error) {
