@@ -186,10 +186,13 @@ interface ParsedAudience {
 
 function parseAudience(aud: string): ParsedAudience | null {
   // The URL Standard forgives spaces, line breaks, backslashes and missing slashes; an audience may have none.
-  const parts = /^https?:\/\/[^/?#@\\]+([/?#][^\\]*)?$/i.exec(aud)
+  const parts = /^https?:\/\/(\[[^/?#@\\]+\]|[^/?#@\\:]+)(?::\d*)?([/?#][^\\]*)?$/i.exec(aud)
   if (parts === null || /[^\x21-\x7e]/.test(aud) || !URL.canParse(aud)) return null
-  const { origin, pathname } = new URL(aud)
-  return { origin, path: pathname, endsAtAuthority: parts[1] === undefined }
+  const { origin, hostname, pathname } = new URL(aud)
+  const [, host, rest] = parts as unknown as [string, string, string | undefined]
+  // It also decodes escapes in a name, folds what they stand for, and reads numbers as addresses.
+  if (!host.startsWith('[') && host.toLowerCase() !== hostname) return null
+  return { origin, path: pathname, endsAtAuthority: rest === undefined }
 }
 
 /** Escapes what the URL Standard escapes in a path, so that both sides are spelled alike: `^` only since 2024. */
