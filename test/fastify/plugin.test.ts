@@ -11,6 +11,7 @@ import defaultExport, {
 } from 'fastify-wimse'
 import { signRequest } from 'wimse'
 import { createTestIdentityServer, goodRequest, signedInject } from 'wimse-testkit'
+import { rawRequest } from './raw-request.js'
 import { ORIGIN, type ServiceUnderTest, serviceUnderTest } from './service-under-test.js'
 
 const whoami = async (request: { workload: { id: string } | null }): Promise<object> => ({
@@ -658,5 +659,26 @@ describe('the plugin', () => {
     await app.inject({ url: '/', headers: { ...headers, 'x-public': 'shown' } })
     expect(text).toContain('shown')
     expect(text).not.toContain(secret)
+  })
+
+  it('and what Node could not read of a request, tokens and all', async () => {
+    let text = ''
+    const app = Fastify({
+      logger: { level: 'trace', redact: redactPaths, stream: { write: (line: string) => (text += line) } },
+    })
+    await app.listen({ port: 0, host: '127.0.0.1' })
+    const { port } = app.server.address() as { port: number }
+    const secret = 'a-secret-token'
+    const { status } = await rawRequest(port, [
+      'GET / HTTP/1.1',
+      'Host: a',
+      `Workload-Proof-Token: ${secret}`,
+      'X: \0',
+    ])
+    await app.close()
+    expect(status).toBe(400)
+    expect(text).toContain('HPE_INVALID_HEADER_TOKEN')
+    expect(text).not.toContain(secret)
+    expect(text).not.toContain(Buffer.from(secret).join(','))
   })
 })
