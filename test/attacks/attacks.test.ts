@@ -1,0 +1,127 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Attack, AttackTable, Sent, ServiceName } from './attack.js'
+import { algorithmConfusion } from './algorithm-confusion.js'
+import { audienceTricks } from './audience-tricks.js'
+import { downgrade } from './downgrade.js'
+import { exhaustion } from './exhaustion.js'
+import { forgedConfirmation } from './forged-confirmation.js'
+import { headerSmuggling } from './header-smuggling.js'
+import { leaks } from './leaks.js'
+import { lookAlikes } from './look-alikes.js'
+import { replay } from './replay.js'
+import {
+  type AttackedService,
+  createScene,
+  fieldsOf,
+  get,
+  goodRequestFor,
+  http2,
+  letInBy,
+  type Scene,
+  startAttackedService,
+} from './scene.js'
+import { keyMaterialOf, secretsOf } from './secrets.js'
+import { exchange } from './wire.js'
+
+const tables: readonly AttackTable[] = [
+  headerSmuggling,
+  algorithmConfusion,
+  forgedConfirmation,
+  lookAlikes,
+  audienceTricks,
+  replay,
+  downgrade,
+  exhaustion,
+  leaks,
+]
+
+const services = new Map<ServiceName, AttackedService>()
+let attacked: AttackedService
+let scene: Scene
+
+const spend = async (sent: Sent): Promise<void> => {
+  expect(await letInBy(attacked, sent)).toBe(1)
+}
+
+async function serviceOf({ service: name = 'plain' }: Attack): Promise<AttackedService> {
+  const running = services.get(name)
+  if (running !== undefined) return running
+  const started = await startAttackedService(name, scene)
+  services.set(name, started)
+  return started
+}
+
+beforeAll(async () => {
+  scene = await createScene(spend)
+})
+afterAll(async () => {
+  await Promise.all([...services.values()].map(async ({ app }) => app.close()))
+})
+
+for (const { name, attacks } of tables) {
+  describe(`an attacker tries ${name}`, () => {
+    for (const attack of attacks) {
+      it(`${attack.name}: ${attack.answer}`, async () => {
+        attacked = await serviceOf(attack)
+        const { times = 1, letIn = 0, answer, service = 'plain' } = attack
+        const secrets = new Set(keyMaterialOf(scene))
+        const good = async (): Promise<void> => {
+          const sent = await goodRequestFor(service, scene)
+          for (const secret of secretsOf(sent)) secrets.add(secret)
+          await spend(sent)
+        }
+        attacked.takeLog()
+
+        await good()
+        const sent = await attack.request(scene)
+        for (const secret of secretsOf(sent)) secrets.add(secret)
+        const handledBefore = attacked.handled()
+        const answers = (
+          await Promise.all(Array.from({ length: times }, async () => exchange(attacked.port, sent)))
+        ).flat()
+
+        const refused = answers.map(({ outcome }) => outcome).filter((outcome) => outcome !== '200')
+        expect(new Set(refused)).toEqual(new Set([answer]))
+        expect(answers).toHaveLength(letIn + refused.length)
+        expect(attacked.handled()).toBe(handledBefore + letIn)
+        await good()
+        const written = [attacked.takeLog(), ...answers.map(({ text }) => text)].join('\n')
+        expect([...secrets].filter((secret) => written.includes(secret))).toEqual([])
+      })
+    }
+  })
+}
+
+describe('the attacks', () => {
+  const all = tables.flatMap((table) => table.attacks.map(({ name }) => `${table.name}: ${name}`))
+
+  it('are many', () => {
+    console.log(`${all.length} attacks, each on a service that listens`)
+    expect(all.length).toBeGreaterThanOrEqual(150)
+  })
+
+  it('are refused, each by a code of ours, or by Node before any hook', () => {
+    const answers = new Set(tables.flatMap(({ attacks }) => attacks.map(({ answer }) => answer)))
+    const odd = [...answers].filter((answer) => !/^(?:WIMSE_[A-Z_]+|400|431|closed|RST_STREAM)$/.test(answer))
+    expect(odd).toEqual([])
+  })
+
+  it('are each another', () => expect(new Set(all).size).toBe(all.length))
+})
+
+describe('what must be found nowhere', () => {
+  it('is every part of every token, wherever it stands in a message', async () => {
+    const { wit, wpt } = await scene.tokens()
+    const parts = [wit, wpt].flatMap((token) => token.split('.'))
+    const found = secretsOf(get([...fieldsOf({ wit: `x, "${wit}"`, wpt }), `Cookie: a=${wpt}`]))
+    expect([...found].sort()).toEqual([...new Set(parts)].sort())
+    expect(secretsOf(http2({ wit, wpt }))).toEqual(parts)
+    expect(secretsOf(get([`Authorization: Bearer ${wit}`]))).toEqual(wit.split('.'))
+  })
+
+  it('is every private key', () => {
+    const { key, attackerKey, identityServer } = scene
+    const secrets = [key.privateJwk, attackerKey.privateJwk, identityServer.issuerKey].map(({ d }) => d)
+    expect(keyMaterialOf(scene)).toEqual(expect.arrayContaining(secrets))
+  })
+})
