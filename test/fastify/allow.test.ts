@@ -48,6 +48,13 @@ describe('a rule', () => {
     expect(await outcomes(rule, '/ns/dbx')).toEqual([FORBIDDEN, FORBIDDEN, FORBIDDEN])
   })
 
+  it('for what is below an identifier needs a path, as everyone is below a trust domain (ID-07)', () => {
+    const emptyByMistake = ''
+    expect(() => under(`wimse://example.com${emptyByMistake}`)).toThrow(TypeError)
+    expect(() => under('wimse://example.com/')).toThrow(TypeError)
+    expect(() => under('wimse://example.com/a')).not.toThrow()
+  })
+
   it('may decide by the other claims of the WIT (AUTHZ-04)', async () => {
     const rule: WimseAllowRule = ({ claims }) => (claims['roles'] as string[]).includes('a')
     expect(await outcomes(rule, '/checkout')).toEqual([FORBIDDEN, 'let in', FORBIDDEN])

@@ -28,12 +28,16 @@ export function memberOf(trustDomain: string): (workload: Workload) => boolean {
 
 /**
  * Lets in the workload of this identifier and those below it, by whole segments: `…/ns/shop` covers
- * `…/ns/shop/cart` and not `…/ns/shopping`.
+ * `…/ns/shop/cart` and not `…/ns/shopping`. A trust domain alone is refused, because everyone is below it:
+ * {@link memberOf} says so when that is meant.
  *
- * @throws TypeError when it is not a workload identifier
+ * @throws TypeError when it is not a workload identifier with a path
  */
 export function under(identifier: string): (workload: Workload) => boolean {
-  const { id, trustDomain } = parseWorkloadIdentifier(identifier)
+  const { id, trustDomain, path } = parseWorkloadIdentifier(identifier)
+  if (path === '') {
+    throw new TypeError('under: give an identifier with a path; memberOf lets in a whole trust domain')
+  }
   return (workload) =>
     workload.trustDomain === trustDomain && (workload.id === id || workload.id.startsWith(`${id}/`))
 }
