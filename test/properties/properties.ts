@@ -1,0 +1,223 @@
+import { expect } from 'vitest'
+import { parseWorkloadIdentifier, readAuthorization } from 'wimse'
+import { encodeBase64url } from '../../packages/core/src/jws/base64url.js'
+import { splitCompactJws } from '../../packages/core/src/jws/compact-jws.js'
+import { parseJsonObject } from '../../packages/core/src/jws/strict-json.js'
+import { fc } from '../core/property.js'
+import { claimEdits, editDraft, editText, textEdits } from './edits.js'
+import { goodDraft, isGood, joseAccepts, mint, type Tokens, verdictOf } from './good-tokens.js'
+import { deliver, type WireService } from './wire-service.js'
+
+/** Something that holds for every request, and how often each side of it was reached. */
+export interface Property {
+  readonly name: string
+  readonly property: fc.IRawProperty<unknown, true> | fc.IRawProperty<unknown, false>
+  /** Examples of either side of the property, which there have to be some of. */
+  readonly reached: Readonly<Record<string, number>>
+}
+
+const CODE = /^WIMSE_W[IP]T_[A-Z_]+$|^WIMSE_TOKEN_TOO_LARGE$/
+
+/** Reasons for which we refuse what jose lets through; `jose.test.ts` shows an example of each. */
+export const STRICTER: ReadonlySet<string> = new Set([
+  'WIMSE_TOKEN_TOO_LARGE',
+  'WIMSE_WIT_MALFORMED',
+  'WIMSE_WIT_CRITICAL',
+  'WIMSE_WIT_SUBJECT',
+  'WIMSE_WIT_TRUST_DOMAIN',
+  'WIMSE_WIT_KEY',
+  'WIMSE_WIT_LIFETIME',
+  'WIMSE_WIT_CONFIRMATION',
+  'WIMSE_WPT_MALFORMED',
+  'WIMSE_WPT_CRITICAL',
+  'WIMSE_WPT_LIFETIME',
+  'WIMSE_WPT_JTI',
+  'WIMSE_WPT_AUDIENCE',
+  'WIMSE_WPT_WIT_HASH',
+  'WIMSE_WPT_ACCESS_TOKEN_HASH',
+  'WIMSE_WPT_TXN_TOKEN_HASH',
+  'WIMSE_WPT_OTHER_TOKEN_HASH',
+])
+
+/** Where jose refuses and we do not: an audience in another spelling, which jose compares as text. */
+function josesOwnReason({ wptClaims: { aud } }: { wptClaims: Readonly<Record<string, unknown>> }): boolean {
+  return JSON.stringify(aud) !== JSON.stringify(goodDraft.wptClaims['aud'])
+}
+
+const good = mint(goodDraft)
+const another = mint(editDraft(goodDraft, [{ part: 'witClaims', name: 'jti', value: 'another' }]))
+
+/** Makes the properties of tokens, each with counters of its own. */
+export function tokenProperties(): readonly Property[] {
+  const resigned = { good: 0, refused: 0 }
+  const mutated = { refused: 0 }
+  const jose = { 'both accept': 0, 'we alone refuse': 0, 'both refuse': 0 }
+  const edited = fc.record({ which: fc.constantFrom<keyof Tokens>('wit', 'wpt'), edits: textEdits })
+  return [
+    {
+      name: 'tokens that say something else are good exactly if the specifications say so',
+      reached: resigned,
+      property: fc.asyncProperty(claimEdits, async (edits) => {
+        const draft = editDraft(goodDraft, edits)
+        const verdict = await verdictOf(mint(draft))
+        if (verdict !== 'good') expect(verdict).toMatch(CODE)
+        expect(verdict === 'good').toBe(isGood(draft))
+        resigned[verdict === 'good' ? 'good' : 'refused']++
+      }),
+    },
+    {
+      name: 'a token whose text is changed is refused',
+      reached: mutated,
+      property: fc.asyncProperty(edited, async ({ which, edits }) => {
+        const changed = { ...good, [which]: editText(good[which], edits, another[which]) }
+        fc.pre(changed[which] !== good[which])
+        expect(await verdictOf(changed)).toMatch(CODE)
+        mutated.refused++
+      }),
+    },
+    {
+      name: 'what jose refuses we refuse, and what we alone refuse is for a reason that is listed',
+      reached: jose,
+      property: fc.asyncProperty(
+        claimEdits,
+        fc.option(edited, { freq: 2, nil: null }),
+        async (edits, textEdit) => {
+          const draft = editDraft(goodDraft, edits)
+          const tokens = mint(draft)
+          const presented =
+            textEdit === null
+              ? tokens
+              : {
+                  ...tokens,
+                  [textEdit.which]: editText(tokens[textEdit.which], textEdit.edits, good[textEdit.which]),
+                }
+          const [verdict, accepted] = [await verdictOf(presented), await joseAccepts(presented)]
+          if (!accepted && verdict === 'good') expect(josesOwnReason(draft)).toBe(true)
+          if (accepted && verdict !== 'good') expect([...STRICTER]).toContain(verdict)
+          if (accepted) jose[verdict === 'good' ? 'both accept' : 'we alone refuse']++
+          else jose['both refuse']++
+        },
+      ),
+    },
+  ]
+}
+
+/** Makes the property of what goes over the wire to a service that listens. */
+export function wireProperty(service: WireService): Property {
+  const reached = { 'let in': 0, refused: 0 }
+  return {
+    name: 'a message whose bytes are changed is refused, or means the same',
+    reached,
+    property: fc.asyncProperty(textEdits, async (edits) => {
+      const [message, other] = [service.message(), service.message()]
+      const changed = editText(message.bytes, edits, other.bytes)
+      const { statuses, handled } = await deliver(service, changed)
+      for (const status of statuses) expect(status < 500 || status === 503).toBe(true)
+      if (handled.length === 0) {
+        reached.refused++
+        return
+      }
+      reached['let in']++
+      // Whatever else became of the message: the tokens are whole, for this target, and their owner's.
+      for (const { id, path } of handled) {
+        expect(id).toBe('wimse://example.com/caller')
+        expect(decodeURIComponent(path)).toBe('/stock')
+      }
+      expect(handled.length).toBeLessThanOrEqual(2)
+      const whole = [message, other].some(({ wit, wpt }) => changed.includes(wit) && changed.includes(wpt))
+      expect(whole).toBe(true)
+    }),
+  }
+}
+
+const label = fc.stringMatching(/^[a-z0-9_-]{1,20}$/)
+const segment = fc
+  .array(
+    fc.oneof(fc.stringMatching(/^[\w.~!$&'()*+,;=:@-]{1,8}$/), fc.constantFrom('%2F', '%20', '%C3%A9')),
+    {
+      minLength: 1,
+      maxLength: 4,
+    },
+  )
+  .map((pieces) => pieces.join(''))
+  .filter((text) => text !== '.' && text !== '..')
+
+/** Makes the properties of reading what was written. */
+export function printingProperties(): readonly Property[] {
+  const [identifiers, tokens, json, fields] = [{ read: 0 }, { read: 0 }, { read: 0 }, { read: 0 }]
+  const name = fc.string({ maxLength: 8 }).filter((text) => text !== '__proto__' && text.isWellFormed())
+  const objects = fc.dictionary(
+    name,
+    fc.jsonValue({ maxDepth: 4 }).filter((value) => !/__proto__|\\ud[89a-f]/.test(JSON.stringify(value))),
+  )
+  return [
+    {
+      name: 'a workload identifier reads as the parts it was made of',
+      reached: identifiers,
+      property: fc.property(
+        fc.constantFrom('wimse', 'https', 'x-a.b+c'),
+        fc
+          .array(label, { minLength: 1, maxLength: 4 })
+          .filter((labels) => !/^(?:\d+|0x[\da-f]*)$/.test(labels.at(-1)!)),
+        fc.array(segment, { maxLength: 5 }),
+        (scheme, labels, segments) => {
+          const trustDomain = `${scheme}://${labels.join('.')}`
+          const path = segments.map((one) => `/${one}`).join('')
+          expect(parseWorkloadIdentifier(trustDomain + path)).toEqual({
+            id: trustDomain + path,
+            trustDomain,
+            path,
+          })
+          identifiers.read++
+        },
+      ),
+    },
+    {
+      name: 'a compact JWS reads as the parts it was made of, and its parts print as the JWS',
+      reached: tokens,
+      property: fc.property(
+        objects.map(({ kid: _kid, ...header }) => header),
+        fc.uint8Array({ minLength: 1, maxLength: 60 }),
+        fc.uint8Array({ maxLength: 70 }),
+        (header, payload, signature) => {
+          const text = [Buffer.from(JSON.stringify(header)), payload, signature]
+          const token = text.map(encodeBase64url).join('.')
+          const read = splitCompactJws(token)
+          expect(read.header).toEqual(JSON.parse(JSON.stringify(header)))
+          expect([read.payload, read.signature]).toEqual([
+            Uint8Array.from(payload),
+            Uint8Array.from(signature),
+          ])
+          expect(`${read.signingInput}.${encodeBase64url(read.signature)}`).toBe(token)
+          tokens.read++
+        },
+      ),
+    },
+    {
+      name: 'strict JSON reads what was written, and writes what was read',
+      reached: json,
+      property: fc.property(objects, (object) => {
+        const text = JSON.stringify(object)
+        const read = parseJsonObject(new TextEncoder().encode(text))
+        expect(JSON.stringify(read)).toBe(text)
+        json.read++
+      }),
+    },
+    {
+      name: 'an Authorization field reads as its scheme and credentials',
+      reached: fields,
+      property: fc.property(
+        fc.stringMatching(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,10}$/),
+        fc.stringMatching(/^[\x21-\x7e]([\x20-\x7e\t]{0,20}[\x21-\x7e])?$/),
+        fc.constantFrom(' ', '\t', '  \t '),
+        fc.constantFrom('', ' ', '\t\t'),
+        (scheme, credentials, gap, end) => {
+          const read = readAuthorization(end + scheme + gap + credentials + end)
+          expect([read.scheme, read.credentials]).toEqual([scheme.toLowerCase(), credentials])
+          expect(readAuthorization(`${read.scheme} ${read.credentials}`)).toEqual(read)
+          fields.read++
+        },
+      ),
+    },
+  ]
+}
