@@ -18,7 +18,7 @@ async function outcomeFor(
 }
 
 describe('equality of identifiers', () => {
-  it('two spellings that a reader might make one are not both taken (ID-04)', async () => {
+  it('two spellings that a reader might make one are not both taken (ID-05)', async () => {
     const server = serve('wimse://trust.example')
     const payment = 'wimse://trust.example/service/payment'
     const service = await countingService({ trustDomains: server.trustDomains, allow: payment })
@@ -37,7 +37,7 @@ describe('equality of identifiers', () => {
 })
 
 describe('an issuer and the origin it may speak for', () => {
-  it('the same authority in another scheme is another origin (ID-08, WIT-23)', async () => {
+  it('the same authority in another scheme is another origin (ID-06, WIT-23)', async () => {
     const [spiffe, wimse] = [serve('spiffe://trust.example'), serve('wimse://trust.example')]
     const allow = 'wimse://trust.example/service/payment'
     const service = await countingService({
@@ -50,7 +50,7 @@ describe('an issuer and the origin it may speak for', () => {
     expect(await outcomeFor(strict, spiffe, allow)).toBe('400 WIMSE_WIT_TRUST_DOMAIN')
   })
 
-  it('another authority in the same scheme is another origin (ID-08, WIT-23)', async () => {
+  it('another authority in the same scheme is another origin (WIT-23)', async () => {
     const [dev, prod] = [serve('wimse://dev.example'), serve('wimse://prod.example')]
     const allow = 'wimse://prod.example/service/admin'
     const service = await countingService({
