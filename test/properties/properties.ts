@@ -4,13 +4,15 @@ import { encodeBase64url } from '../../packages/core/src/jws/base64url.js'
 import { splitCompactJws } from '../../packages/core/src/jws/compact-jws.js'
 import { parseJsonObject } from '../../packages/core/src/jws/strict-json.js'
 import { fc } from '../core/property.js'
-import { claimEdits, editDraft, editText, textEdits } from './edits.js'
+import { claimEdits, editDraft, editText, headEdits, textEdits } from './edits.js'
 import { goodDraft, isGood, joseAccepts, mint, type Tokens, verdictOf } from './good-tokens.js'
 import { deliver, type WireService } from './wire-service.js'
 
 /** Something that holds for every request, and how often each side of it was reached. */
 export interface Property {
   readonly name: string
+  /** How often npm test looks: some seconds on an idle machine. */
+  readonly runs: number
   readonly property: fc.IRawProperty<unknown, true> | fc.IRawProperty<unknown, false>
   /** Examples of either side of the property, which there have to be some of. */
   readonly reached: Readonly<Record<string, number>>
@@ -56,6 +58,7 @@ export function tokenProperties(): readonly Property[] {
   return [
     {
       name: 'tokens that say something else are good exactly if the specifications say so',
+      runs: 8000,
       reached: resigned,
       property: fc.asyncProperty(claimEdits, async (edits) => {
         const draft = editDraft(goodDraft, edits)
@@ -67,6 +70,7 @@ export function tokenProperties(): readonly Property[] {
     },
     {
       name: 'a token whose text is changed is refused',
+      runs: 25_000,
       reached: mutated,
       property: fc.asyncProperty(edited, async ({ which, edits }) => {
         const changed = { ...good, [which]: editText(good[which], edits, another[which]) }
@@ -77,6 +81,7 @@ export function tokenProperties(): readonly Property[] {
     },
     {
       name: 'what jose refuses we refuse, and what we alone refuse is for a reason that is listed',
+      runs: 3000,
       reached: jose,
       property: fc.asyncProperty(
         claimEdits,
@@ -107,8 +112,9 @@ export function wireProperty(service: WireService): Property {
   const reached = { 'let in': 0, refused: 0 }
   return {
     name: 'a message whose bytes are changed is refused, or means the same',
+    runs: 3000,
     reached,
-    property: fc.asyncProperty(textEdits, async (edits) => {
+    property: fc.asyncProperty(fc.oneof(textEdits, headEdits), async (edits) => {
       const [message, other] = [service.message(), service.message()]
       const changed = editText(message.bytes, edits, other.bytes)
       const { statuses, handled } = await deliver(service, changed)
@@ -153,6 +159,7 @@ export function printingProperties(): readonly Property[] {
   return [
     {
       name: 'a workload identifier reads as the parts it was made of',
+      runs: 1000,
       reached: identifiers,
       property: fc.property(
         fc.constantFrom('wimse', 'https', 'x-a.b+c'),
@@ -174,6 +181,7 @@ export function printingProperties(): readonly Property[] {
     },
     {
       name: 'a compact JWS reads as the parts it was made of, and its parts print as the JWS',
+      runs: 1000,
       reached: tokens,
       property: fc.property(
         objects.map(({ kid: _kid, ...header }) => header),
@@ -195,6 +203,7 @@ export function printingProperties(): readonly Property[] {
     },
     {
       name: 'strict JSON reads what was written, and writes what was read',
+      runs: 1000,
       reached: json,
       property: fc.property(objects, (object) => {
         const text = JSON.stringify(object)
@@ -205,6 +214,7 @@ export function printingProperties(): readonly Property[] {
     },
     {
       name: 'an Authorization field reads as its scheme and credentials',
+      runs: 1000,
       reached: fields,
       property: fc.property(
         fc.stringMatching(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,10}$/),
