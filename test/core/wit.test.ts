@@ -78,6 +78,12 @@ describe('trustWit()', () => {
     expect(codeOf({ claims: { exp: NOON + 3606 } })).toBe('WIMSE_WIT_LIFETIME')
   })
 
+  it('takes a confirmation key that says it is for signatures, and none for anything else (WIT-19)', () => {
+    const cnfFor = (use: string): Change => ({ claims: { cnf: { jwk: { ...caller.publicJwk, use } } } })
+    expect(trust(cnfFor('sig')).confirmation.names).toEqual(['ES256'])
+    for (const use of ['enc', 'wit-svid', '']) expect(codeOf(cnfFor(use))).toBe('WIMSE_WIT_CONFIRMATION')
+  })
+
   it('holds a WIT-SVID to its profile (WIT-28)', () => {
     const rules = { profile: 'wit-svid' } as const
     expect(trust({ rules }).subject.id).toBe(CLAIMS['sub'])
