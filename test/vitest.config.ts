@@ -21,6 +21,7 @@ export default defineConfig({
       'wimse-redis': source('packages/redis'),
       'wimse-spiffe': source('packages/spiffe'),
       'wimse-testkit': source('packages/testkit'),
+      'wimse/explain': fileURLToPath(new URL('../packages/core/src/explain.ts', import.meta.url)),
       wimse: source('packages/core'),
       '@wimse-demo/identity-server': source('apps/identity-server'),
       '@wimse-demo/inventory': source('apps/inventory'),

@@ -1,7 +1,7 @@
 import ts from 'typescript-5.9'
 import { fileOf, type Member, type SourceFile } from './source-files.js'
 
-/** What can be imported from a member. */
+/** What can be imported by one specifier. */
 export interface Door {
   /** Names that are there at run time. */
   readonly values: readonly string[]
@@ -10,21 +10,25 @@ export interface Door {
   readonly undocumented: readonly string[]
 }
 
-/** Reads the doors of members, `src/index.ts` of each, through all re-exports. */
+/** Reads the doors of members by their specifiers, through all re-exports. */
 export function readDoors(
   members: readonly Member[],
   files: readonly SourceFile[],
 ): ReadonlyMap<string, Door> {
-  const program = createProgram(
-    members.map(doorFile),
-    new Map(files.map(({ path, text }) => [path, text])),
-    new Map(members.map((member) => [member.name, doorFile(member)])),
+  const doorFiles = new Map(
+    members.flatMap((member) => member.doors.map((door) => [door, doorFile(member, door)] as const)),
   )
-  return new Map(members.map((member) => [member.name, readDoor(program, doorFile(member))]))
+  const program = createProgram(
+    [...doorFiles.values()],
+    new Map(files.map(({ path, text }) => [path, text])),
+    doorFiles,
+  )
+  return new Map([...doorFiles].map(([specifier, path]) => [specifier, readDoor(program, path)]))
 }
 
-function doorFile({ folder }: Member): string {
-  return `${folder}/src/index.ts`
+/** `wimse` opens on `src/index.ts`, and `wimse/explain` on `src/explain.ts`. */
+function doorFile({ folder, name }: Member, specifier: string): string {
+  return `${folder}/src/${specifier.slice(name.length + 1) || 'index'}.ts`
 }
 
 function readDoor(program: ts.Program, path: string): Door {

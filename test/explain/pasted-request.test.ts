@@ -1,0 +1,97 @@
+import { describe, expect, it } from 'vitest'
+import { parsePastedRequest } from 'wimse/explain'
+
+const WIT = ['Workload-Identity-Token', 'a.b.c'] as const
+const WPT = ['Workload-Proof-Token', 'd.e.f'] as const
+const URL = 'https://inventory.example.com/stock/42?all=1'
+
+describe('parsePastedRequest() reads a curl command', () => {
+  const good = { method: 'GET', url: URL, target: null, headers: [WIT, WPT], notes: [] }
+  const spellings: Readonly<Record<string, string>> = {
+    'in one line': `curl -H 'Workload-Identity-Token: a.b.c' -H 'Workload-Proof-Token: d.e.f' '${URL}'`,
+    'with long options': `curl --header "Workload-Identity-Token: a.b.c" --header="Workload-Proof-Token: d.e.f" --url ${URL.replaceAll('?', '\\?')}`,
+    'over several lines, behind a prompt': `$ curl '${URL}' \\\n  -H 'Workload-Identity-Token: a.b.c' \\\r\n  -H'Workload-Proof-Token:d.e.f'`,
+    "with $'…' as browsers copy it": `curl $'https:\\u002f\\x2finventory.example.com/stock/42?all=1' -H $'Workload-Identity-Token: a.b.c' -H $'Workload-Proof-Token: d.e.f' --compressed`,
+    'with switches in one word': `curl -sSiH 'Workload-Identity-Token: a.b.c' -H 'Workload-Proof-Token: d.e.f' -o out.json --max-time 3 '${URL}'`,
+    'with quotes inside a word': `curl https://inventory'.example'.com"/stock/42?all=1" -H Workload-Identity-Token:\\ a.b.c -H 'Workload-Proof-Token: 'd.e.f`,
+  }
+  for (const [how, text] of Object.entries(spellings)) {
+    it(how, () => expect(parsePastedRequest(text)).toEqual(good))
+  }
+
+  it('knows the method by -X, by data and by -I', () => {
+    const methodOf = (options: string) => parsePastedRequest(`curl ${options} ${URL}`).method
+    expect([methodOf('-X PUT'), methodOf('-XDELETE'), methodOf("-d '{}'"), methodOf('-I')]).toEqual([
+      'PUT',
+      'DELETE',
+      'POST',
+      'HEAD',
+    ])
+    expect([methodOf("-G -d 'a=1'"), methodOf('--request PATCH --json {}')]).toEqual(['GET', 'PATCH'])
+  })
+
+  it('sends a bearer token as curl does, and fields that are empty or taken away', () => {
+    const { headers, notes } = parsePastedRequest(`curl --oauth2-bearer t -H 'X-Empty;' -H 'Accept:' ${URL}`)
+    expect(headers).toEqual([
+      ['Authorization', 'Bearer t'],
+      ['X-Empty', ''],
+    ])
+    expect(notes).toHaveLength(1)
+  })
+
+  it('says what it left out, and repeats no value', () => {
+    const text = `curl --frobnicate secret -u me:secret -H @secret -H secret ${URL} https://secret.example | jq .secret`
+    const { url, headers, notes } = parsePastedRequest(text)
+    expect({ url, headers }).toEqual({ url: URL, headers: [] })
+    expect(notes).toHaveLength(6)
+    expect(notes.join()).toContain('--frobnicate')
+    expect(notes.join()).not.toContain('secret')
+  })
+
+  it('assumes http as curl does, and stops at a quote that is never closed', () => {
+    expect(parsePastedRequest('curl localhost:4402/stock').url).toBe('http://localhost:4402/stock')
+    const { notes } = parsePastedRequest("curl localhost -H 'a: b")
+    expect(notes).toEqual([expect.stringContaining('quote')])
+    expect(parsePastedRequest('curl -H').headers).toEqual([])
+  })
+})
+
+describe('parsePastedRequest() reads lines', () => {
+  it('of the head of a request, and nothing behind it', () => {
+    const text = `POST /stock/42 HTTP/1.1\r\nHost: h\r\nworkload-identity-token:  a.b.c\t\r\n\r\n{"a": "b"}`
+    expect(parsePastedRequest(text)).toEqual({
+      method: 'POST',
+      url: null,
+      target: '/stock/42',
+      headers: [
+        ['Host', 'h'],
+        ['workload-identity-token', 'a.b.c'],
+      ],
+      notes: ['what follows the head was not read'],
+    })
+  })
+
+  it('of header fields alone, repeated ones too', () => {
+    const { headers, method, target } = parsePastedRequest(`\n${WIT.join(': ')}\n${WIT.join(': ')}\n`)
+    expect({ headers, method, target }).toEqual({ headers: [WIT, WIT], method: null, target: null })
+  })
+
+  it('as curl -v and browsers show them', () => {
+    const shown = parsePastedRequest('> GET /a HTTP/2\n> Host: h\n> \n')
+    expect(shown).toMatchObject({ method: 'GET', target: '/a', headers: [['Host', 'h']], notes: [] })
+    const pseudo = parsePastedRequest(':method: GET\n:path: /a?b\n:authority: h\nx: y')
+    expect(pseudo).toMatchObject({ method: 'GET', target: '/a?b', headers: [['x', 'y']] })
+  })
+
+  it('in absolute form, which gives the URL', () => {
+    expect(parsePastedRequest(`GET ${URL} HTTP/1.1\nx: y`)).toMatchObject({ url: URL, target: URL })
+  })
+
+  it('and never throws at anything', () => {
+    for (const text of ['', '\n\n', ':', 'a', "curl '", 'curl ', '\\', '{"a":1}', 'a b: c', "curl $'\\x"]) {
+      const { headers, notes } = parsePastedRequest(text)
+      expect(headers).toEqual([])
+      expect(notes.join()).not.toContain('{')
+    }
+  })
+})
