@@ -27,6 +27,7 @@ const HOST = '127.0.0.1'
 const TRUST_DOMAIN = 'wimse://example.com'
 const CHECKOUT = `${TRUST_DOMAIN}/checkout`
 const VISITOR = `${TRUST_DOMAIN}/visitor`
+const CONSOLE = `${TRUST_DOMAIN}/console`
 const LATECOMER = `${TRUST_DOMAIN}/latecomer`
 
 /** Starts identity server, inventory and checkout on loopback; all they remember is in memory. */
@@ -48,13 +49,13 @@ export async function startEmbedded(options: EmbeddedOptions = {}): Promise<Embe
   }
 
   try {
-    const [checkoutSecret, visitorSecret] = [newSecret(), newSecret()]
+    const [checkoutSecret, visitorSecret, consoleSecret] = [newSecret(), newSecret(), newSecret()]
     const identityPort = await freePort(ports.identityServer)
     const identityServer = await listen(
       await createIdentityServer({
         trustDomain: TRUST_DOMAIN,
         url: `http://${HOST}:${identityPort}`,
-        secrets: { [CHECKOUT]: checkoutSecret, [VISITOR]: visitorSecret },
+        secrets: { [CHECKOUT]: checkoutSecret, [VISITOR]: visitorSecret, [CONSOLE]: consoleSecret },
         // Beside what the services log, and not where they are to be quiet.
         ...(log.level === 'info' ? {} : { audit: { write: () => undefined } }),
         log,
@@ -70,6 +71,7 @@ export async function startEmbedded(options: EmbeddedOptions = {}): Promise<Embe
         audience: `http://${HOST}:${inventoryPort}`,
         trustDomains: { [TRUST_DOMAIN]: { jwksUri: `${identityServer}/jwks.json` } },
         checkout: CHECKOUT,
+        console: CONSOLE,
         legacyTokens: { [latecomerToken]: LATECOMER, [visitorToken]: VISITOR },
         log,
       }),
@@ -87,7 +89,16 @@ export async function startEmbedded(options: EmbeddedOptions = {}): Promise<Embe
       await createCheckout({ credentials, inventory, log }),
       await freePort(ports.checkout),
     )
-    return { identityServer, inventory, checkout, visitorSecret, latecomerToken, visitorToken, close }
+    return {
+      identityServer,
+      inventory,
+      checkout,
+      visitorSecret,
+      consoleSecret,
+      latecomerToken,
+      visitorToken,
+      close,
+    }
   } catch (error) {
     await close()
     throw error

@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import { parseArgs } from 'node:util'
+import { startConsole } from './console.js'
 import { startEmbedded } from './embedded.js'
+import { freePort } from './free-port.js'
 import type { Services } from './services.js'
 import { formatTable } from './table.js'
 import { takeTour, tour, type TourCall } from './tour.js'
@@ -13,6 +15,7 @@ const USAGE = `Usage: npm start -- [--once] [--verbose]
 
 /** Ports one can write into a browser; without them `--once` never collides with anything. */
 const PORTS = { identityServer: 4401, inventory: 4402, checkout: 4403 } as const
+const CONSOLE_PORT = 4400
 
 /** Where a program writes; `process` is one. */
 export interface Output {
@@ -21,7 +24,8 @@ export interface Output {
 }
 
 /**
- * Starts the services, takes the tour, prints it, and, unless told `--once`, serves until interrupted.
+ * Starts the services, takes the tour, prints it, and, unless told `--once`, serves until interrupted, the
+ * console too.
  *
  * @param args the command line, without program and script
  * @param calls what the tour shows
@@ -37,16 +41,19 @@ export async function run(
     stderr.write(USAGE)
     return 2
   }
-  const services = await startEmbedded({
-    ...(flags.once ? {} : { ports: PORTS }),
-    log: { level: flags.verbose ? 'info' : 'error', stream: { write: (line) => void stderr.write(line) } },
-  })
+  const log = {
+    level: flags.verbose ? 'info' : 'error',
+    stream: { write: (line: string) => void stderr.write(line) },
+  }
+  const services = await startEmbedded({ ...(flags.once ? {} : { ports: PORTS }), log })
   try {
     const lines = await takeTour(services, calls)
     stdout.write(formatTable(lines))
     if (!flags.once) {
-      stdout.write(invitationTo(services))
+      const console = await startConsole({ services, port: await freePort(CONSOLE_PORT), log })
+      stdout.write(invitationTo(services, console.url))
       await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
+      await console.close()
     }
     return lines.every(({ asExpected }) => asExpected) ? 0 : 1
   } finally {
@@ -66,9 +73,11 @@ function readFlags(args: readonly string[]): { once: boolean; verbose: boolean }
   }
 }
 
-function invitationTo({ identityServer, inventory, checkout }: Services): string {
+function invitationTo({ identityServer, inventory, checkout }: Services, console: string): string {
   return `
-The services keep running until Ctrl-C:
+The services keep running until Ctrl-C. Look into requests, and see who still uses bearer tokens:
+
+  console          ${console}
 
   identity server  ${identityServer}/jwks.json
   inventory        ${inventory}/healthz

@@ -24,7 +24,12 @@ export interface Visit extends Services {
   readonly stock: string
   /** One where callers that have no identity yet may use a bearer token. */
   readonly prices: string
+  /** Sends a request; one that also remembers what went to and fro is as good as `fetch`. */
+  readonly send: Send
 }
+
+/** What the calls need of `fetch`. */
+export type Send = (url: string, init?: RequestInit) => Promise<Response>
 
 /** What was tried and what came of it. */
 export interface TourLine {
@@ -44,101 +49,101 @@ export const tour: readonly TourCall[] = [
   {
     tried: 'an order through checkout, end to end',
     expected: { status: 201, code: null },
-    call: async ({ checkout }) => postJson(`${checkout}/orders`, { sku: 'apple', quantity: 1 }),
+    call: async ({ checkout, send }) => postJson(send, `${checkout}/orders`, { sku: 'apple', quantity: 1 }),
   },
   {
     tried: 'a signed call',
     expected: { status: 200, code: null },
-    call: async ({ stock, visitor }) => fetch(stock, { headers: sign(visitor, stock) }),
+    call: async ({ stock, visitor, send }) => send(stock, { headers: sign(visitor, stock) }),
   },
   {
     tried: 'the same proof again',
     expected: refusal('WIMSE_WPT_REPLAYED'),
-    call: async ({ stock, visitor }) => {
+    call: async ({ stock, visitor, send }) => {
       const headers = sign(visitor, stock)
-      const first = await readOutcome(await fetch(stock, { headers }))
+      const first = await readOutcome(await send(stock, { headers }))
       if (first.status !== 200) throw new Error('the proof was not accepted the first time')
-      return fetch(stock, { headers })
+      return send(stock, { headers })
     },
   },
   {
     tried: 'a WIT without a proof',
     expected: refusal('WIMSE_WPT_MISSING'),
-    call: async ({ stock, visitor }) => fetch(stock, { headers: { [WIT]: visitor.credential.wit } }),
+    call: async ({ stock, visitor, send }) => send(stock, { headers: { [WIT]: visitor.credential.wit } }),
   },
   {
     tried: 'a stolen WIT with another key',
     expected: refusal('WIMSE_WPT_SIGNATURE'),
-    call: async ({ stock, visitor }) => {
+    call: async ({ stock, visitor, send }) => {
       const headers = sign(visitor, stock)
-      return fetch(stock, { headers: { ...headers, [WPT]: await signedWithAnotherKey(headers[WPT]!) } })
+      return send(stock, { headers: { ...headers, [WPT]: await signedWithAnotherKey(headers[WPT]!) } })
     },
   },
   {
     tried: 'the WIT as a bearer token',
     expected: refusal('WIMSE_WIT_MISSING'),
-    call: async ({ stock, visitor }) =>
-      fetch(stock, { headers: { Authorization: `Bearer ${visitor.credential.wit}` } }),
+    call: async ({ stock, visitor, send }) =>
+      send(stock, { headers: { Authorization: `Bearer ${visitor.credential.wit}` } }),
   },
   {
     tried: 'a proof for another service',
     expected: refusal('WIMSE_WPT_AUDIENCE'),
-    call: async ({ stock, checkout, visitor }) =>
-      fetch(stock, { headers: sign(visitor, checkout + new URL(stock).pathname) }),
+    call: async ({ stock, checkout, visitor, send }) =>
+      send(stock, { headers: sign(visitor, checkout + new URL(stock).pathname) }),
   },
   {
     tried: 'an expired proof',
     expected: refusal('WIMSE_WPT_EXPIRED'),
-    call: async ({ stock, visitor }) => {
+    call: async ({ stock, visitor, send }) => {
       const twoMinutesAgo = Date.now() / 1000 - 120
-      return fetch(stock, { headers: signRequest(visitor.credential, { url: stock, now: twoMinutesAgo }) })
+      return send(stock, { headers: signRequest(visitor.credential, { url: stock, now: twoMinutesAgo }) })
     },
   },
   {
     tried: 'a WIT changed after signing',
     expected: refusal('WIMSE_WIT_SIGNATURE'),
-    call: async ({ stock, visitor }) => {
+    call: async ({ stock, visitor, send }) => {
       const credential = await changedAfterSigning(visitor, 'wimse://example.com/checkout')
-      return fetch(stock, { headers: signRequest(credential, { url: stock }) })
+      return send(stock, { headers: signRequest(credential, { url: stock }) })
     },
   },
   {
     tried: "a WIT of a stranger's trust domain",
     expected: refusal('WIMSE_WIT_TRUST_DOMAIN'),
-    call: async ({ stock }) =>
-      fetch(stock, { headers: signRequest(await issuedByAStranger(), { url: stock }) }),
+    call: async ({ stock, send }) =>
+      send(stock, { headers: signRequest(await issuedByAStranger(), { url: stock }) }),
   },
   {
     tried: 'a workload that may not',
     expected: { status: 403, code: 'WIMSE_WORKLOAD_FORBIDDEN' },
-    call: async ({ stock, visitor }) => {
+    call: async ({ stock, visitor, send }) => {
       const url = `${stock}/reservations`
-      return postJson(url, { quantity: 1 }, sign(visitor, url))
+      return postJson(send, url, { quantity: 1 }, sign(visitor, url))
     },
   },
   {
     tried: 'an access token covered by the proof',
     expected: { status: 200, code: null },
-    call: async ({ stock, visitor }) =>
-      fetch(stock, { headers: { ...ACCESS_TOKEN, ...sign(visitor, stock, ACCESS_TOKEN) } }),
+    call: async ({ stock, visitor, send }) =>
+      send(stock, { headers: { ...ACCESS_TOKEN, ...sign(visitor, stock, ACCESS_TOKEN) } }),
   },
   {
     tried: 'an access token not covered',
     expected: refusal('WIMSE_WPT_ACCESS_TOKEN_HASH'),
-    call: async ({ stock, visitor }) =>
-      fetch(stock, { headers: { ...ACCESS_TOKEN, ...sign(visitor, stock) } }),
+    call: async ({ stock, visitor, send }) =>
+      send(stock, { headers: { ...ACCESS_TOKEN, ...sign(visitor, stock) } }),
   },
   {
     tried: 'the proof in the Authorization field, as wpt-02 has it',
     expected: { status: 200, code: null },
-    call: async ({ stock, visitor }) =>
-      fetch(stock, { headers: signRequest(visitor.credential, { url: stock, revision: 'wpt-02' }) }),
+    call: async ({ stock, visitor, send }) =>
+      send(stock, { headers: signRequest(visitor.credential, { url: stock, revision: 'wpt-02' }) }),
   },
   {
     tried: 'a bearer token, where it still works: deprecated',
     expected: { status: 200, code: null },
-    call: async ({ prices, latecomerToken }) => {
-      const response = await fetch(prices, { headers: { Authorization: `Bearer ${latecomerToken}` } })
+    call: async ({ prices, latecomerToken, send }) => {
+      const response = await send(prices, { headers: { Authorization: `Bearer ${latecomerToken}` } })
       if (!response.headers.has('deprecation')) throw new Error('nothing says that it is deprecated')
       return response
     },
@@ -146,16 +151,16 @@ export const tour: readonly TourCall[] = [
   {
     tried: 'a bearer token of a caller that has shown a WIT',
     expected: { status: 403, code: 'WIMSE_BEARER_REFUSED' },
-    call: async ({ prices, visitor, visitorToken }) => {
-      const first = await readOutcome(await fetch(prices, { headers: sign(visitor, prices) }))
+    call: async ({ prices, visitor, visitorToken, send }) => {
+      const first = await readOutcome(await send(prices, { headers: sign(visitor, prices) }))
       if (first.status !== 200) throw new Error('the WIT was not accepted')
-      return fetch(prices, { headers: { Authorization: `Bearer ${visitorToken}` } })
+      return send(prices, { headers: { Authorization: `Bearer ${visitorToken}` } })
     },
   },
   {
     tried: 'no token at all, on the health route',
     expected: { status: 200, code: null },
-    call: async ({ inventory }) => fetch(`${inventory}/healthz`),
+    call: async ({ inventory, send }) => send(`${inventory}/healthz`),
   },
 ]
 
@@ -168,16 +173,24 @@ export async function takeTour(
   services: Services,
   calls: readonly TourCall[] = tour,
 ): Promise<readonly TourLine[]> {
+  const visit = await visitOf(services, fetch)
+  const lines: TourLine[] = []
+  for (const call of calls) lines.push(await makeCall(call, visit))
+  return lines
+}
+
+/** Gives the visitor an identity, and says what there is to visit. */
+export async function visitOf(services: Services, send: Send): Promise<Visit> {
   const stock = `${services.inventory}/stock/apple`
   const prices = `${services.inventory}/prices/apple`
-  const visit = { ...services, stock, prices, visitor: await enrolVisitor(services) }
-  const lines: TourLine[] = []
-  for (const { tried, expected, call } of calls) {
-    const outcome = await call(visit).then(readOutcome, () => null)
-    const asExpected = outcome?.status === expected.status && outcome.code === expected.code
-    lines.push({ tried, expected, outcome, asExpected })
-  }
-  return lines
+  return { ...services, stock, prices, send, visitor: await enrolVisitor(services) }
+}
+
+/** Makes one call and compares what came back with what was expected. */
+export async function makeCall({ tried, expected, call }: TourCall, visit: Visit): Promise<TourLine> {
+  const outcome = await call(visit).then(readOutcome, () => null)
+  const asExpected = outcome?.status === expected.status && outcome.code === expected.code
+  return { tried, expected, outcome, asExpected }
 }
 
 function refusal(code: string): Outcome {
@@ -188,8 +201,8 @@ function sign({ credential }: Visitor, url: string, headers = {}): Record<string
   return signRequest(credential, { url, headers })
 }
 
-async function postJson(url: string, body: object, headers = {}): Promise<Response> {
-  return fetch(url, {
+async function postJson(send: Send, url: string, body: object, headers = {}): Promise<Response> {
+  return send(url, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...headers },
     body: JSON.stringify(body),

@@ -7,6 +7,8 @@ import { createStock } from './stock.js'
 export interface InventoryOptions extends Pick<WimseOptions, 'audience' | 'trustDomains'> {
   /** Identifier of the only workload that may reserve. */
   readonly checkout: string
+  /** Identifier of the only workload that may read who uses which credential. Default nobody may. */
+  readonly console?: string
   /** Tokens of callers that cannot sign yet, by token: whose they are. Default none. */
   readonly legacyTokens?: Readonly<Record<string, string>>
   /** How many there are at first, by item. Default a thousand apples and three pears. */
@@ -22,7 +24,7 @@ export interface InventoryOptions extends Pick<WimseOptions, 'audience' | 'trust
  * @throws TypeError when an option is wrong
  */
 export async function createInventory(options: InventoryOptions): Promise<FastifyInstance> {
-  const { audience, trustDomains, checkout, legacyTokens = {}, log } = options
+  const { audience, trustDomains, checkout, console, legacyTokens = {}, log } = options
   const stock = createStock(options.stock ?? { apple: 1000, pear: 3 })
   const app = Fastify({ logger: { name: 'inventory', level: 'info', ...log, redact: redactPaths } })
 
@@ -63,6 +65,13 @@ export async function createInventory(options: InventoryOptions): Promise<Fastif
       return reply.code(201).send({ reservation, sku, quantity })
     },
   })
+
+  // It names every caller, so it is for one reader alone.
+  if (console !== undefined) {
+    app.get('/adoption', { config: { wimse: { allow: [console] } } }, async (_request, reply) =>
+      reply.header('cache-control', 'no-store').send(app.wimse.adoption()),
+    )
+  }
 
   return app
 }

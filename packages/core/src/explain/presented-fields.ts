@@ -73,13 +73,15 @@ export function checkFields(
   if (wit !== undefined || wpt !== undefined || revisions.includes('wpt-01')) {
     list.judge('wit.present', wit !== undefined, {
       expected: 'a Workload-Identity-Token field',
+      received: wit === undefined ? undefined : sizeOf(wit),
       reason: 'the request has no Workload-Identity-Token field',
     })
   } else {
     list.skip(['wit.present'], 'without a proof in Authorization, that is asked for first')
   }
   list.judge('proof.present', wpt !== undefined, {
-    expected: revisions.map((one) => CARRIAGE[one]),
+    expected: revisions.map((one) => CARRIAGE[one]).join(' or '),
+    received: wpt === undefined ? undefined : sizeOf(wpt),
     reason: 'the request has no proof in a carriage accepted here',
   })
   const txnTokens = fields('txn-token')
@@ -107,6 +109,10 @@ export function checkFields(
     accessToken,
     txnToken: txnTokens[0],
   }
+}
+
+function sizeOf(token: string): string {
+  return `a token of ${token.length} bytes`
 }
 
 const CARRIAGE: Readonly<Record<Revision, string>> = {

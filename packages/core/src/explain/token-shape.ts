@@ -35,7 +35,10 @@ export function checkShape(
   const refused = refusalOf(() => parseCompactJws(token, { typ, algorithms }))
   const parts = refusalOf(() => splitCompactJws(token)) === null ? splitCompactJws(token) : null
   const findings = {
-    MALFORMED: { expected: 'three parts of canonical base64url' },
+    MALFORMED: {
+      expected: 'three parts of canonical base64url',
+      received: `${token.split('.').length} parts, ${token.length} bytes`,
+    },
     CRITICAL: { expected: 'no crit', received: parts?.header['crit'] },
     TYPE: { expected: typ, received: parts?.header['typ'] },
     ALGORITHM: { expected: [...algorithms], received: parts?.header['alg'] },
