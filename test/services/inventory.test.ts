@@ -91,6 +91,29 @@ describe('the inventory', () => {
     }
   })
 
+  it('tells the console alone who uses which credential, and nobody where no console is named', async () => {
+    const read = async (service: FastifyInstance, subject: string) =>
+      signedInject(service, await identityServer.issue({ subject }), { url: `${INVENTORY}/adoption` })
+    const withConsole = await createInventory({
+      audience: INVENTORY,
+      trustDomains: identityServer.trustDomains,
+      checkout: 'wimse://example.com/checkout',
+      console: 'wimse://example.com/console',
+      log: { level: 'silent' },
+    })
+    const report = await read(withConsole, '/console')
+    expect(report.statusCode).toBe(200)
+    expect(report.headers['cache-control']).toBe('no-store')
+    expect(report.json()).toMatchObject({ routes: expect.arrayContaining([expect.anything()]) })
+    for (const subject of ['/checkout', '/visitor', '/console/other']) {
+      const refused = await read(withConsole, subject)
+      expect(refused.json()).toMatchObject({ status: 403, code: 'WIMSE_WORKLOAD_FORBIDDEN' })
+    }
+    expect((await withConsole.inject('/adoption')).json()).toMatchObject({ code: 'WIMSE_WIT_MISSING' })
+    expect((await read(app, '/console')).statusCode).toBe(404)
+    await withConsole.close()
+  })
+
   it('names the health route at the start as one that asks for nothing', async () => {
     await app.ready()
     expect(log).toContain('routes without workload authentication')

@@ -78,6 +78,11 @@ describe('npm start', () => {
       expect(response.status).toBe(201)
       const refused = await fetch(await program.says(/http:\S+\/stock\/pear/))
       expect(await refused.json()).toMatchObject({ code: 'WIMSE_WIT_MISSING' })
+      const page = await fetch(/http:\S+/.exec(await program.says(/^ +console +http:\S+\/$/m))![0])
+      expect({ status: page.status, text: await page.text() }).toEqual({
+        status: 200,
+        text: expect.stringContaining('<title>Inspector'),
+      })
       program.process.kill(signal)
       expect(await program.exitCode).toBe(0)
       expect(program.stdout() + program.stderr()).not.toMatch(/eyJ[\w-]+\./)

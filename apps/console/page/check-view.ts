@@ -1,5 +1,5 @@
 import type { Check } from 'wimse/explain'
-import { element } from './element.js'
+import { element, isNarrow } from './element.js'
 import { badge } from './outcome.js'
 import { asUtc, fromNow } from './relative-time.js'
 
@@ -17,10 +17,16 @@ export function checksView(checks: readonly Check[], now: number): readonly HTML
   return titles.map((title) => {
     const own = checks.filter(({ id }) => titleOf(id) === title)
     const passed = own.filter(({ outcome }) => outcome === 'passed').length
+    const isOpen = !isNarrow() || own.some(({ outcome }) => outcome === 'failed' || outcome === 'unknown')
     return element(
-      'section',
-      { class: 'group' },
-      element('h2', {}, title, element('span', { class: 'count' }, `${passed} of ${own.length} passed`)),
+      'details',
+      { class: 'group', open: isOpen },
+      element(
+        'summary',
+        {},
+        element('h2', {}, title),
+        element('span', { class: 'count' }, `${passed} of ${own.length} passed`),
+      ),
       element('ol', { class: 'checks' }, ...own.map((check) => checkView(check, now, check === first))),
     )
   })
@@ -35,7 +41,13 @@ function checkView(check: Check, now: number, isFirst: boolean): HTMLElement {
   const isCompared = outcome !== 'skipped'
   return element(
     'li',
-    { class: `check ${outcome}`, id: `check-${id}`, 'data-check': id, 'data-outcome': outcome },
+    {
+      class: `check ${outcome}`,
+      id: `check-${id}`,
+      tabindex: '-1',
+      'data-check': id,
+      'data-outcome': outcome,
+    },
     badge(outcome),
     element(
       'div',
@@ -46,13 +58,13 @@ function checkView(check: Check, now: number, isFirst: boolean): HTMLElement {
         title,
         isFirst ? element('strong', { class: 'first' }, 'answered with this') : null,
       ),
-      reason === null ? null : element('p', { class: 'reason' }, sentence(reason)),
+      reason === null ? null : element('p', { class: 'reason' }, reason),
       isCompared && (expected !== null || received !== null)
         ? element(
             'dl',
             { class: 'compared' },
             ...pair('expected', expected),
-            ...pair('received', received, instant, now),
+            ...pair('received', received, instant === null ? null : whenOf(id, instant, now)),
           )
         : null,
       outcome === 'failed' || outcome === 'unknown'
@@ -62,21 +74,15 @@ function checkView(check: Check, now: number, isFirst: boolean): HTMLElement {
   )
 }
 
-function pair(
-  name: string,
-  value: string | null,
-  instant: number | null = null,
-  now = 0,
-): readonly HTMLElement[] {
+function pair(name: string, value: string | null, when: string | null = null): readonly HTMLElement[] {
   if (value === null && name === 'expected') return []
   const shown = value === null ? element('span', { class: 'when' }, 'nothing') : element('code', {}, value)
-  const when =
-    instant === null
-      ? null
-      : element('span', { class: 'when' }, `${fromNow(instant, now)} · ${asUtc(instant)}`)
-  return [element('div', {}, element('dt', {}, name), element('dd', {}, shown, when))]
+  const time = when === null ? null : element('span', { class: 'when' }, when)
+  return [element('div', {}, element('dt', {}, name), element('dd', {}, shown, time))]
 }
 
-function sentence(text: string): string {
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`
+function whenOf(id: string, instant: number, now: number): string {
+  const isPast = instant <= now
+  const verb = id.includes('not-before') ? (isPast ? 'valid since' : 'valid') : isPast ? 'expired' : 'expires'
+  return `${verb} ${fromNow(instant, now)} · ${asUtc(instant)}`
 }

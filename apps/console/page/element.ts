@@ -19,7 +19,12 @@ export function element<Name extends keyof HTMLElementTagNameMap>(
 
 /** Shows what a button has brought about, where the one stands below the other. */
 export function bringIntoView(result: HTMLElement): void {
-  if (matchMedia('(max-width: 60rem)').matches) result.scrollIntoView({ block: 'start' })
+  if (isNarrow()) result.scrollIntoView({ block: 'start' })
+}
+
+/** Whether things stand below each other, as the style sheet has it. */
+export function isNarrow(): boolean {
+  return matchMedia('(max-width: 60rem)').matches
 }
 
 /** Finds an element of the page by its id. */

@@ -135,14 +135,20 @@ function verdictView({ verdict, status, code, title, unless, revision, checks }:
       about,
     )
   }
-  const others = checks.filter(({ outcome }) => outcome === 'failed').length - 1
+  const [first, ...others] = checks.filter(({ outcome }) => outcome === 'failed')
   const lines = [
     title ?? '',
-    ...(others > 0 ? [`${others} more ${others === 1 ? 'check' : 'checks'} failed behind it.`] : []),
+    ...(others.length > 0
+      ? [`${others.length} more ${others.length === 1 ? 'check' : 'checks'} failed behind it.`]
+      : []),
     ...(unless.length > 0 ? [`Unless one of these comes first, which is open: ${unless.join(', ')}.`] : []),
     about,
   ]
-  return banner('failed', `Refused: ${status} ${code}`, ...lines)
+  return banner('failed', `Refused: ${status} ${code}`, ...lines, showCheck(first!.id))
+}
+
+function showCheck(id: string): HTMLElement {
+  return element('button', { type: 'button', onclick: () => byId(`check-${id}`).focus() }, 'Show the check')
 }
 
 function notesView(notes: readonly string[]): readonly HTMLElement[] {

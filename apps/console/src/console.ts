@@ -20,7 +20,7 @@ import { makeCall, type Outcome, tour, type TourLine, visitOf } from './tour.js'
 /** One process of the inventory. */
 export interface Replica {
   readonly url: string
-  /** What its proofs are made for, where that is not `url`: behind a gateway, the gateway's. */
+  /** Origin that its proofs are made for, where that is not `url`: behind a gateway, the gateway's. */
   readonly audience?: string
 }
 
@@ -33,6 +33,8 @@ export interface ConsoleOptions {
   readonly credentials: CredentialSource
   /** Every process of the inventory. Default the one in `services`. */
   readonly replicas?: readonly Replica[]
+  /** Asks replicas over http beyond loopback too, on a network where nobody else is. Default false. */
+  readonly allowInsecure?: boolean
   /** Folder of the built page. Default where the build puts it. */
   readonly page?: string
   /** Pino's level, default `info`, and where the lines go, default standard output. */
@@ -49,6 +51,9 @@ export interface Attempt extends TourLine {
   /** The last one is what the outcome is about. */
   readonly exchanges: readonly Exchange[]
 }
+
+/** Where an inventory says how far its routes are. */
+const REPORT = '/adoption'
 
 /** Nothing from elsewhere, nothing inline, nothing that makes markup out of text, and in nobody's frame. */
 const CONTENT_SECURITY_POLICY = [
@@ -80,13 +85,21 @@ const HEADERS = {
  */
 export async function createConsole(options: ConsoleOptions): Promise<FastifyInstance> {
   const { origins, services, credentials, log } = options
-  const { replicas = [{ url: services.inventory }], page = BUILT_PAGE } = options
+  const { replicas = [{ url: services.inventory }], allowInsecure = false, page = BUILT_PAGE } = options
   const app = Fastify({
     bodyLimit: 1024,
+    // A page that is left open asks every two seconds, and must not keep us from ending.
+    forceCloseConnections: true,
     logger: { name: 'console', level: 'info', ...log, redact: redactPaths },
   })
   const faultOf = createOriginGuard(origins)
-  const workloadFetch = createWorkloadFetch({ credentials, targets: replicas })
+  const workloadFetch = createWorkloadFetch({
+    credentials,
+    targets: replicas.map(({ url, audience }) =>
+      audience === undefined ? url : { url, audience: audience + REPORT },
+    ),
+    allowInsecure,
+  })
 
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(HEADERS)
@@ -125,7 +138,7 @@ export async function createConsole(options: ConsoleOptions): Promise<FastifyIns
 
   async function askReplica({ url }: Replica): Promise<ReplicaReport> {
     try {
-      const response = await workloadFetch(`${url}/adoption`, { signal: AbortSignal.timeout(1500) })
+      const response = await workloadFetch(url + REPORT, { signal: AbortSignal.timeout(1500) })
       if (response.status === 200) return { url, adoption: (await response.json()) as Adoption }
       app.log.warn({ url, status: response.status }, 'a replica does not say how far its routes are')
     } catch (error) {
