@@ -87,7 +87,7 @@ describe('explain() names the answer of the service', () => {
   }
 
   for (const [name, change] of Object.entries(changes)) {
-    it(`when ${name}, alone and beside each other thing that is wrong`, async () => {
+    it(`when ${name}, alone and beside each other thing that is wrong (WPT-17)`, async () => {
       const identityServer = createTestIdentityServer({ origin: 'wimse://example.com' })
       const { jwks, origin } = identityServer
       const options = {

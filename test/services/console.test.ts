@@ -152,7 +152,7 @@ describe('the console’s server', () => {
     expect((await send('GET /', `Host: ${own()}`, 'Sec-Fetch-Site: cross-site')).status).toBe(200)
   })
 
-  it('logs no token', async () => {
+  it('logs no token (SEC-09)', async () => {
     for (const index of tour.keys()) {
       expect((await post(`/api/calls/${index}`, sameOrigin())).status).toBe(200)
     }

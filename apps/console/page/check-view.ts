@@ -1,7 +1,8 @@
 import type { Check } from 'wimse/explain'
 import { element, isNarrow } from './element.js'
 import { badge } from './outcome.js'
-import { asUtc, fromNow } from './relative-time.js'
+import { fromNow } from './relative-time.js'
+import { timeView } from './time-view.js'
 
 const GROUPS: readonly (readonly [title: string, holds: (id: string) => boolean])[] = [
   ['Identity token', (id) => /^wit\.(?!single|present)/.test(id)],
@@ -16,20 +17,23 @@ export function checksView(checks: readonly Check[], now: number): readonly HTML
   const first = checks.find(({ outcome }) => outcome === 'failed')
   return titles.map((title) => {
     const own = checks.filter(({ id }) => titleOf(id) === title)
-    const passed = own.filter(({ outcome }) => outcome === 'passed').length
     const isOpen = !isNarrow() || own.some(({ outcome }) => outcome === 'failed' || outcome === 'unknown')
     return element(
       'details',
       { class: 'group', open: isOpen },
-      element(
-        'summary',
-        {},
-        element('h2', {}, title),
-        element('span', { class: 'count' }, `${passed} of ${own.length} passed`),
-      ),
+      element('summary', {}, element('h2', {}, title), element('span', { class: 'count' }, countsOf(own))),
       element('ol', { class: 'checks' }, ...own.map((check) => checkView(check, now, check === first))),
     )
   })
+}
+
+/** How many came out how: `15 passed, 1 failed`. */
+function countsOf(checks: readonly Check[]): string {
+  return (['failed', 'passed', 'unknown', 'skipped'] as const)
+    .map((outcome) => [checks.filter((check) => check.outcome === outcome).length, outcome] as const)
+    .filter(([count]) => count > 0)
+    .map(([count, outcome]) => `${count} ${outcome}`)
+    .join(', ')
 }
 
 function titleOf(id: string): string {
@@ -64,7 +68,11 @@ function checkView(check: Check, now: number, isFirst: boolean): HTMLElement {
             'dl',
             { class: 'compared' },
             ...pair('expected', expected),
-            ...pair('received', received, instant === null ? null : whenOf(id, instant, now)),
+            ...pair(
+              'received',
+              received,
+              instant === null ? null : timeView(whenOf(id, instant, now), instant),
+            ),
           )
         : null,
       outcome === 'failed' || outcome === 'unknown'
@@ -74,15 +82,14 @@ function checkView(check: Check, now: number, isFirst: boolean): HTMLElement {
   )
 }
 
-function pair(name: string, value: string | null, when: string | null = null): readonly HTMLElement[] {
+function pair(name: string, value: string | null, time: Node | null = null): readonly HTMLElement[] {
   if (value === null && name === 'expected') return []
   const shown = value === null ? element('span', { class: 'when' }, 'nothing') : element('code', {}, value)
-  const time = when === null ? null : element('span', { class: 'when' }, when)
   return [element('div', {}, element('dt', {}, name), element('dd', {}, shown, time))]
 }
 
 function whenOf(id: string, instant: number, now: number): string {
   const isPast = instant <= now
-  const verb = id.includes('not-before') ? (isPast ? 'valid since' : 'valid') : isPast ? 'expired' : 'expires'
-  return `${verb} ${fromNow(instant, now)} · ${asUtc(instant)}`
+  const [past, future] = id.includes('not-before') ? ['valid since', 'valid'] : ['expired', 'expires']
+  return `${isPast ? past : future} ${fromNow(instant, now)}`
 }

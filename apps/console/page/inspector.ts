@@ -54,6 +54,7 @@ async function inspect(): Promise<void> {
   const pasted = parsePastedRequest(fieldById('request').value)
   const now = valueOf('at') === '' ? Math.floor(Date.now() / 1000) : Number(valueOf('at'))
   const url = valueOf('url') || (pasted.url ?? '')
+  fieldById('url').placeholder = pasted.url ?? ''
   if (pasted.headers.length === 0 && url === '') {
     show([banner('unknown', 'Nothing to check yet.', 'Paste a request, or fill in a sample.')])
     fieldById('request').focus()

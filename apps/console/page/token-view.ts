@@ -1,5 +1,6 @@
 import { element } from './element.js'
-import { asUtc, fromNow } from './relative-time.js'
+import { fromNow } from './relative-time.js'
+import { timeView } from './time-view.js'
 
 const TIMES: ReadonlySet<string> = new Set(['exp', 'iat', 'nbf'])
 
@@ -39,7 +40,7 @@ function spelled(value: unknown): string {
 
 function timeOf(name: string, value: unknown, now: number): HTMLElement | null {
   if (!TIMES.has(name) || typeof value !== 'number') return null
-  return element('span', { class: 'when' }, `${fromNow(value, now)} · ${asUtc(value)}`)
+  return timeView(fromNow(value, now), value)
 }
 
 /** Takes a token apart for showing, without checking anything; null when it does not look like one. */

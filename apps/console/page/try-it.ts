@@ -59,6 +59,7 @@ function outcomeText({ status, code }: { status: number; code: string | null }):
 function exchangeView(exchange: Exchange, index: number, count: number): HTMLElement {
   const { request, response } = exchange
   const of = count === 1 ? '' : ` ${index + 1} of ${count}`
+  const tokens = tokensOf(request.headers)
   return element(
     'section',
     { class: 'exchange' },
@@ -72,12 +73,15 @@ function exchangeView(exchange: Exchange, index: number, count: number): HTMLEle
         element('p', { class: 'line' }, element('code', {}, `${request.method} ${request.url}`)),
         headersView(request.headers),
         request.body === null ? null : bodyView(request.body),
-        ...tokensOf(request.headers),
-        element(
-          'button',
-          { type: 'button', onclick: () => void lookInto(exchange) },
-          'Look into this request',
-        ),
+        ...tokens,
+        // Nothing of a request without tokens is for the inspector.
+        tokens.length === 0
+          ? null
+          : element(
+              'button',
+              { type: 'button', onclick: () => void lookInto(exchange) },
+              'Look into this request',
+            ),
       ),
       element(
         'section',
@@ -145,6 +149,8 @@ async function lookInto({ request }: Exchange): Promise<void> {
     `curl '${request.url}'`,
     ...request.headers.map(([name, value]) => `  -H '${name}: ${value}'`),
   ]
+  const shown = new Promise((resolve) => addEventListener('hashchange', resolve, { once: true }))
   location.hash = '#inspector'
+  await shown
   await inspectRequest(lines.join(' \\\n'), { jwks, trustDomain })
 }
