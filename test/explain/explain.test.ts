@@ -71,6 +71,16 @@ describe('explain()', () => {
     expect(check(explanation, 'proof.signature').outcome).toBe('passed')
   })
 
+  it('calls no proof missing where there are two', async () => {
+    const { headers } = await handMade(identityServer)
+    const twice = [headers['workload-proof-token'] as string, headers['workload-proof-token'] as string]
+    const both = { ...headers, 'workload-proof-token': twice }
+    const explanation = await explain({ url, headers: both }, { trustDomains, now: NOON }, crypto)
+    expect(explanation.code).toBe('WIMSE_WPT_REPEATED')
+    expect(idsOf(explanation, 'failed')).toEqual(['proof.single'])
+    expect(check(explanation, 'proof.present').outcome).toBe('skipped')
+  })
+
   it('shows no token as a whole, and of a key that should be public no number', async () => {
     const { privateJwk } = generateTestKeyPair('ES256')
     const change = { witClaims: { cnf: { jwk: privateJwk } } }

@@ -22,6 +22,7 @@ import {
 } from 'fastify-wimse-client'
 import { createAuthenticator, importCredential, issueWit, signRequest } from 'wimse'
 import { spiffeBundles, type SpiffeBundlesOptions, spiffeCredentials } from 'wimse-spiffe'
+import { type Check, explain, type ExplainPolicy, webCrypto } from 'wimse/explain'
 import { createTestIdentityServer, faults, fixedClock, goodRequest, signedInject } from 'wimse-testkit'
 
 const called: WimseOptions = {
@@ -94,6 +95,13 @@ export async function withoutFastify(): Promise<Workload> {
   const { trustDomains } = server
   const authenticator = createAuthenticator({ audience: 'https://inventory.example.com', trustDomains, now })
   return authenticator.authenticate({ wit, wpt: headers['Workload-Proof-Token'] ?? '', path: '/' })
+}
+
+export async function explained(policy: ExplainPolicy): Promise<readonly Check[]> {
+  const { verdict, checks } = await explain({ url: 'https://inventory.example.com/' }, policy, webCrypto())
+  // @ts-expect-error: the two verdicts beside it are words, too
+  const isAccepted: boolean = verdict
+  return isAccepted ? [] : checks.filter(({ outcome }) => outcome === 'failed')
 }
 
 export async function underTest(app: FastifyInstance): Promise<readonly number[]> {

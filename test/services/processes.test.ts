@@ -92,21 +92,29 @@ describe('npm start', () => {
 
 describe('the services in processes of their own', () => {
   const secret = 'the-secret-of-checkout'
+  const consoleSecret = 'the-secret-of-the-console'
   let folder: string
   let registryFile: string
   let bootstrapFile: string
+  let consoleFile: string
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'demo-'))
     registryFile = join(folder, 'registry.json')
     bootstrapFile = join(folder, 'secret')
     writeFileSync(bootstrapFile, secret)
-    const workloads = [{ id: 'wimse://example.com/checkout', bootstrapFile: 'secret' }]
+    consoleFile = join(folder, 'console')
+    writeFileSync(consoleFile, consoleSecret)
+    const workloads = [
+      { id: 'wimse://example.com/checkout', bootstrapFile: 'secret' },
+      { id: 'wimse://example.com/console', bootstrapFile: 'console' },
+    ]
     writeFileSync(registryFile, JSON.stringify({ workloads }))
   })
   afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
   it('take an order from their environment to the end, and close on SIGTERM', async () => {
-    const [identityPort, inventoryPort, checkoutPort] = [
+    const [identityPort, inventoryPort, checkoutPort, consolePort] = [
+      await freePort(0),
       await freePort(0),
       await freePort(0),
       await freePort(0),
@@ -127,6 +135,7 @@ describe('the services in processes of their own', () => {
       TRUST_DOMAIN: 'wimse://example.com',
       JWKS_URL: `http://127.0.0.1:${identityPort}/jwks.json`,
       CHECKOUT_ID: 'wimse://example.com/checkout',
+      CONSOLE_ID: 'wimse://example.com/console',
     })
     await inventory.says(/Server listening/)
     const checkout = start('checkout/dist/main.js', [], {
@@ -145,15 +154,42 @@ describe('the services in processes of their own', () => {
     })
     expect(response.status).toBe(201)
 
-    for (const program of [checkout, inventory, identityServer]) {
+    const consoleUrl = `http://127.0.0.1:${consolePort}`
+    const console = start('console/dist/main.js', [], {
+      PORT: String(consolePort),
+      ORIGINS: consoleUrl,
+      IDENTITY_SERVER_URL: `http://127.0.0.1:${identityPort}`,
+      BOOTSTRAP_FILE: consoleFile,
+      WORKLOAD_ID: 'wimse://example.com/console',
+      INVENTORY_URL: inventoryUrl,
+      REPLICA_URLS: inventoryUrl,
+      CHECKOUT_URL: `http://127.0.0.1:${checkoutPort}`,
+      VISITOR_SECRET_FILE: bootstrapFile,
+      VISITOR_TOKEN_FILE: bootstrapFile,
+      LATECOMER_TOKEN_FILE: bootstrapFile,
+    })
+    await console.says(/Server listening/)
+    const board = await (await fetch(`${consoleUrl}/api/board`)).json()
+    expect(board).toMatchObject({
+      replicas: [{ url: inventoryUrl, answers: true }],
+      routes: expect.arrayContaining([
+        expect.objectContaining({
+          route: 'POST /stock/:sku/reservations',
+          callers: [expect.objectContaining({ caller: 'wimse://example.com/checkout', uses: 'wit' })],
+        }),
+      ]),
+    })
+
+    for (const program of [console, checkout, inventory, identityServer]) {
       program.process.kill('SIGTERM')
       expect(await program.exitCode).toBe(0)
       expect(program.stdout() + program.stderr()).not.toMatch(/eyJ[\w-]+/)
       expect(program.stdout() + program.stderr()).not.toContain(secret)
+      expect(program.stdout() + program.stderr()).not.toContain(consoleSecret)
     }
     expect(inventory.stdout()).toContain('"caller":"wimse://example.com/checkout"')
-    const audit = readFileSync(join(folder, 'audit', 'log.jsonl'), 'utf8').trim()
-    expect(JSON.parse(audit)).toMatchObject({
+    const [audit] = readFileSync(join(folder, 'audit', 'log.jsonl'), 'utf8').split('\n')
+    expect(JSON.parse(audit!)).toMatchObject({
       audit: { event: 'issued', subject: 'wimse://example.com/checkout' },
     })
   })

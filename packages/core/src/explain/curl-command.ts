@@ -73,7 +73,7 @@ export function readCurlCommand(line: string): CurlRequest {
   const headers: (readonly [string, string])[] = []
   const urls: string[] = []
   let method: string | null = null
-  let implied = 'GET'
+  const implies = { head: false, get: false, data: false }
 
   const rest = words.slice(1)
   while (rest.length > 0) {
@@ -83,7 +83,8 @@ export function readCurlCommand(line: string): CurlRequest {
       continue
     }
     const { option, value } = takeOption(word, rest)
-    switch (MEANT[option]) {
+    const meaning = MEANT[option]
+    switch (meaning) {
       case 'header':
         if (value !== null) addHeader(value)
         break
@@ -97,23 +98,20 @@ export function readCurlCommand(line: string): CurlRequest {
         headers.push(['Authorization', `Bearer ${value ?? ''}`])
         break
       case 'head':
-        implied = 'HEAD'
-        break
       case 'get':
-        implied = 'GET (-G)'
-        break
       case 'data':
-        if (implied === 'GET') implied = 'POST'
+        implies[meaning] = true
         break
       case undefined:
         if (!HARMLESS.has(option)) notes.push(`${option} was ignored`)
         break
       default:
-        MEANT[option] satisfies undefined
+        meaning satisfies never
     }
   }
   if (urls.length > 1) notes.push(`${urls.length - 1} more words that may be URLs were ignored`)
-  return { method: method ?? implied.split(' ')[0]!, url: withScheme(urls[0]), headers, notes }
+  const implied = implies.head ? 'HEAD' : implies.data && !implies.get ? 'POST' : 'GET'
+  return { method: method ?? implied, url: withScheme(urls[0]), headers, notes }
 
   function addHeader(text: string): void {
     if (text.startsWith('@')) {

@@ -62,7 +62,7 @@ export function checkFields(
     reason: 'the request has more than one Host field',
   })
 
-  const { wpt, revision, accessToken } = checkCarriage(fields, revisions, list)
+  const { wpt, revision, accessToken, isSingle } = checkCarriage(fields, revisions, list)
   const wits = fields('workload-identity-token')
   list.judge('wit.single', wits.length <= 1, {
     expected: 'at most 1 field',
@@ -79,11 +79,15 @@ export function checkFields(
   } else {
     list.skip(['wit.present'], 'without a proof in Authorization, that is asked for first')
   }
-  list.judge('proof.present', wpt !== undefined, {
-    expected: revisions.map((one) => CARRIAGE[one]).join(' or '),
-    received: wpt === undefined ? undefined : sizeOf(wpt),
-    reason: 'the request has no proof in a carriage accepted here',
-  })
+  if (isSingle) {
+    list.judge('proof.present', wpt !== undefined, {
+      expected: revisions.map((one) => CARRIAGE[one]).join(' or '),
+      received: wpt === undefined ? undefined : sizeOf(wpt),
+      reason: 'the request has no proof in a carriage accepted here',
+    })
+  } else {
+    list.skip(['proof.present'], 'nobody can tell which of them is the proof')
+  }
   const txnTokens = fields('txn-token')
   list.judge('txn-token.single', txnTokens.length <= 1, {
     expected: 'at most 1 field',
@@ -121,6 +125,8 @@ const CARRIAGE: Readonly<Record<Revision, string>> = {
 }
 
 interface Carriage {
+  /** False when more than one proof came. */
+  readonly isSingle: boolean
   readonly wpt: string | undefined
   readonly revision: Revision
   readonly accessToken: string | undefined
@@ -132,7 +138,7 @@ function checkCarriage(fields: Fields, accepted: readonly Revision[], list: Chec
   const authorizations: readonly Authorization[] = values.map(readAuthorization)
   const inAuthorization = authorizations.filter(({ scheme }) => scheme === 'wpt')
   const proofs = inField.length + inAuthorization.length
-  const single = list.judge(
+  const isSingle = list.judge(
     'proof.single',
     proofs <= 1 && !(inAuthorization.length > 0 && authorizations.length > 1),
     {
@@ -148,8 +154,9 @@ function checkCarriage(fields: Fields, accepted: readonly Revision[], list: Chec
   })
   const came: Revision =
     inField.length === 0 && (inAuthorization.length > 0 || !accepted.includes('wpt-01')) ? 'wpt-02' : 'wpt-01'
-  const wpt = single ? (inField[0] ?? inAuthorization[0]?.credentials) : undefined
+  const wpt = isSingle ? (inField[0] ?? inAuthorization[0]?.credentials) : undefined
   return {
+    isSingle,
     wpt: accepted.includes(came) ? wpt : undefined,
     revision: accepted.includes(came) ? came : accepted[0]!,
     accessToken: authorizations[0]?.accessToken,
