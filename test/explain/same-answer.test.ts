@@ -110,6 +110,79 @@ describe('explain() names the answer of the service', () => {
       }
     })
   }
+
+  /** On each side of every limit, by what a token says. */
+  const limits: readonly (readonly [what: string, just: Change, over: Change])[] = [
+    ['lifetime of a WIT', { witClaims: { exp: NOON + 86_400 } }, { witClaims: { exp: NOON + 86_401 } }],
+    ['expiry of a WIT', { witClaims: { exp: NOON + 1 } }, { witClaims: { exp: NOON } }],
+    ['beginning of a WIT', { witClaims: { nbf: NOON } }, { witClaims: { nbf: NOON + 1 } }],
+    ['lifetime of a proof', { wptClaims: { exp: NOON + 300 } }, { wptClaims: { exp: NOON + 301 } }],
+    ['expiry of a proof', { wptClaims: { exp: NOON + 0.5 } }, { wptClaims: { exp: NOON } }],
+    ['beginning of a proof', { wptClaims: { nbf: NOON } }, { wptClaims: { nbf: NOON + 1 } }],
+    ['length of a jti', { wptClaims: { jti: 'j'.repeat(256) } }, { wptClaims: { jti: 'j'.repeat(257) } }],
+    ['number of audiences', { wptClaims: { aud: [`${ORIGIN}/stock`] } }, { wptClaims: { aud: [] } }],
+    ['length of an audience', {}, { wptClaims: { aud: `${ORIGIN}/stock?${'a'.repeat(8192)}` } }],
+  ]
+  for (const [what, just, over] of limits) {
+    it(`on both sides of the limit of the ${what}`, async () => {
+      const { identityServer, outcomeOf: answerTo } = await countingService()
+      const { trustDomains } = identityServer
+      const policy = { audience: ORIGIN, trustDomains, now: NOON, clockTolerance: 0 }
+      const bothTo = async (change: Change) => {
+        const { headers } = await handMade(identityServer, change)
+        const explanation = await explain({ target: '/stock', headers }, policy, crypto)
+        return [await answerTo(headers), outcomeOf(explanation)]
+      }
+      expect(await bothTo(just)).toEqual(['let in', 'accepted'])
+      const [answer, explained] = await bothTo(over)
+      expect(answer).toMatch(/^400 WIMSE_/)
+      expect(explained).toBe(answer)
+    })
+  }
+
+  const { alg: _, ...withoutAlg } = generateTestKeyPair('ES256').publicJwk
+  /** What differs under options that are not the default. */
+  const configured: readonly (readonly [what: string, options: object, change: Change, code: string])[] = [
+    ['a WIT-SVID names no key', { profile: 'wit-svid' }, { witHeader: { kid: undefined } }, 'WIMSE_WIT_KEY'],
+    ['a WIT-SVID has an aud', { profile: 'wit-svid' }, { witClaims: { aud: 'a' } }, 'WIMSE_WIT_MALFORMED'],
+    [
+      'a WIT-SVID confirms an Ed25519 key',
+      { profile: 'wit-svid' },
+      { key: generateTestKeyPair('EdDSA') },
+      'WIMSE_WIT_CONFIRMATION',
+    ],
+    ['its domain takes ES384 alone', { algorithms: ['ES384'] }, {}, 'WIMSE_WIT_ALGORITHM'],
+    ['cnf.jwk has no alg', {}, { witClaims: { cnf: { jwk: withoutAlg } } }, 'WIMSE_WIT_CONFIRMATION'],
+  ]
+  for (const [what, domain, change, code] of configured) {
+    it(`when ${what}: ${code}`, async () => {
+      const identityServer = createTestIdentityServer({ origin: 'spiffe://example.org' })
+      const { jwks, origin } = identityServer
+      const trustDomains = { [origin]: { jwks, ...domain } }
+      const { outcomeOf: answerTo } = await countingService({ trustDomains })
+      const { headers } = await handMade(identityServer, change)
+      const policy = { audience: ORIGIN, now: NOON, trustDomains }
+      const explanation = await explain({ target: '/stock', headers }, policy, crypto)
+      expect(outcomeOf(explanation)).toBe(`400 ${code}`)
+      expect(await answerTo(headers)).toBe(`400 ${code}`)
+    })
+  }
+
+  it('when a key without alg is let in by interop.confirmationAlgorithm', async () => {
+    const identityServer = createTestIdentityServer({ origin: 'wimse://example.com' })
+    const { privateJwk, publicJwk } = generateTestKeyPair('ES256')
+    const { alg: _, ...unnamed } = publicJwk
+    const change = { key: { privateJwk, publicJwk: unnamed } }
+    const interop = { confirmationAlgorithm: 'derive' } as const
+    const { trustDomains } = identityServer
+    const { outcomeOf: answerTo } = await countingService({ trustDomains, interop })
+    const { headers } = await handMade(identityServer, change)
+    const policy = { audience: ORIGIN, now: NOON, trustDomains }
+    const explained = async (more: object) =>
+      outcomeOf(await explain({ target: '/stock', headers }, { ...policy, ...more }, crypto))
+    expect([await answerTo(headers), await explained({ interop })]).toEqual(['let in', 'accepted'])
+    expect(await explained({})).toBe('400 WIMSE_WIT_CONFIRMATION')
+  })
 })
 
 /** Both changes in one; where they change the same member, the second wins. */
