@@ -44,7 +44,13 @@ export async function startConsoleUnderTest(): Promise<ConsoleUnderTest> {
   buildPage(page)
   const services = await startEmbedded()
   const port = await freePort(0)
-  const console = await startConsole({ services, port, page, log: { level: 'silent' } })
+  const console = await startConsole({
+    services,
+    credentials: services.consoleCredentials,
+    port,
+    page,
+    log: { level: 'silent' },
+  })
   const browser = await chromium.launch({
     executablePath: chromiumPath!,
     args: [...QUIET, `--host-resolver-rules=MAP rebound.example 127.0.0.1`],

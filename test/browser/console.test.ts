@@ -1,10 +1,9 @@
 import { AxeBuilder } from '@axe-core/playwright'
-import { enrol } from '@wimse-demo/checkout'
-import { type Board, tour } from '@wimse-demo/console'
+import { type Board, enrolVisitor, tour } from '@wimse-demo/console'
 import Fastify from 'fastify'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Page } from 'playwright-core'
-import { importCredential, signRequest } from 'wimse'
+import { signRequest } from 'wimse'
 import { chromiumPath, type ConsoleUnderTest, startConsoleUnderTest } from './console-under-test.js'
 
 const VISITOR = 'wimse://example.com/visitor'
@@ -23,7 +22,7 @@ describe.skipIf(chromiumPath === null)('the console, in Chromium', () => {
   }
 
   it('changes the board when a caller moves from a bearer token to a WIT', async () => {
-    const { inventory, identityServer, visitorSecret: secret, visitorToken } = console.services
+    const { inventory, visitorToken } = console.services
     const prices = `${inventory}/prices/apple`
     const bearer = await fetch(prices, { headers: { authorization: `Bearer ${visitorToken}` } })
     expect(bearer.status).toBe(200)
@@ -33,7 +32,7 @@ describe.skipIf(chromiumPath === null)('the console, in Chromium', () => {
     expect(await page.textContent('[data-route="GET /prices/:sku"]')).toMatch(/not ready.*bearer token/s)
     expect(await page.textContent('#board-news')).toBe('')
 
-    const credential = await importCredential(await enrol({ identityServer, secret }))
+    const { credential } = await enrolVisitor(console.services)
     const wit = await fetch(prices, { headers: signRequest(credential, { url: prices }) })
     expect(wit.status).toBe(200)
     await page.waitForSelector(`${row}[data-uses=wit]`)

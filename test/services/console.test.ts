@@ -43,7 +43,11 @@ describe('the console’s server', () => {
     services = await startEmbedded()
     const stream = { write: (line: string) => void (log += line) }
     const options = { services, page, log: { level: 'trace', stream } }
-    running = await startConsole({ ...options, port: await freePort(0) })
+    running = await startConsole({
+      ...options,
+      credentials: services.consoleCredentials,
+      port: await freePort(0),
+    })
     port = Number(new URL(running.url).port)
   })
   afterAll(async () => {

@@ -3,13 +3,7 @@ import { fileURLToPath } from 'node:url'
 import fastifyStatic from '@fastify/static'
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify'
 import type { Adoption } from 'fastify-wimse'
-import { enrol } from '@wimse-demo/checkout'
-import {
-  type CredentialSource,
-  createWorkloadFetch,
-  redactPaths,
-  staticCredentials,
-} from 'fastify-wimse-client'
+import { type CredentialSource, createWorkloadFetch, redactPaths } from 'fastify-wimse-client'
 import { type Board, joinReports, type ReplicaReport } from './board.js'
 import { createRecorder, type Exchange } from './exchange.js'
 import { createOriginGuard } from './same-origin.js'
@@ -101,6 +95,7 @@ export async function createConsole(options: ConsoleOptions): Promise<FastifyIns
     allowInsecure,
   })
 
+  app.addHook('onClose', async () => credentials.close?.())
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(HEADERS)
     const fault = faultOf(request.raw)
@@ -156,15 +151,13 @@ export interface RunningConsole {
   close(): Promise<void>
 }
 
-/** Gets the console an identity of its own, and starts it on loopback. */
+/** Starts the console on loopback. */
 export async function startConsole(
-  options: Pick<ConsoleOptions, 'services' | 'replicas' | 'page' | 'log'> & { readonly port: number },
+  options: Omit<ConsoleOptions, 'origins'> & { readonly port: number },
 ): Promise<RunningConsole> {
-  const { port, services, ...more } = options
-  const { identityServer, consoleSecret: secret } = services
-  const credentials = staticCredentials(await enrol({ identityServer, secret }))
+  const { port, ...more } = options
   const origins = [`http://127.0.0.1:${port}`, `http://localhost:${port}`]
-  const app = await createConsole({ origins, services, credentials, ...more })
+  const app = await createConsole({ origins, ...more })
   await app.listen({ host: '127.0.0.1', port })
   return { url: `${origins[0]}/`, close: async () => app.close() }
 }

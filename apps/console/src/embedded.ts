@@ -5,12 +5,14 @@ import { join } from 'node:path'
 import { createCheckout } from '@wimse-demo/checkout'
 import { createIdentityServer } from '@wimse-demo/identity-server'
 import { createInventory } from '@wimse-demo/inventory'
-import { identityServerCredentials } from 'fastify-wimse-client'
+import { type CredentialSource, identityServerCredentials } from 'fastify-wimse-client'
 import { freePort } from './free-port.js'
 import type { Services } from './services.js'
 
 /** The services, running in this process. */
 export interface Embedded extends Services {
+  /** The identity of the console: the one workload that may read how far the routes have come. */
+  readonly consoleCredentials: CredentialSource
   /** Lets requests under way end, and closes the ports. */
   close(): Promise<void>
 }
@@ -78,13 +80,12 @@ export async function startEmbedded(options: EmbeddedOptions = {}): Promise<Embe
       inventoryPort,
     )
 
-    const bootstrapFile = join(folder, 'checkout')
-    await writeFile(bootstrapFile, checkoutSecret, { mode: 0o600 })
-    const credentials = identityServerCredentials({
-      url: `${identityServer}/wit`,
-      bootstrapFile,
-      subject: CHECKOUT,
-    })
+    const credentialsOf = async (subject: string, secret: string): Promise<CredentialSource> => {
+      const bootstrapFile = join(folder, subject.slice(TRUST_DOMAIN.length + 1))
+      await writeFile(bootstrapFile, secret, { mode: 0o600 })
+      return identityServerCredentials({ url: `${identityServer}/wit`, bootstrapFile, subject })
+    }
+    const credentials = await credentialsOf(CHECKOUT, checkoutSecret)
     const checkout = await listen(
       await createCheckout({ credentials, inventory, log }),
       await freePort(ports.checkout),
@@ -94,7 +95,7 @@ export async function startEmbedded(options: EmbeddedOptions = {}): Promise<Embe
       inventory,
       checkout,
       visitorSecret,
-      consoleSecret,
+      consoleCredentials: await credentialsOf(CONSOLE, consoleSecret),
       latecomerToken,
       visitorToken,
       close,

@@ -1,24 +1,25 @@
-import { enrol } from '@wimse-demo/checkout'
-import { staticCredentials } from 'fastify-wimse-client'
+import { readFileSync } from 'node:fs'
+import { identityServerCredentials } from 'fastify-wimse-client'
 import { createConsole } from './index.js'
 
 const { HOST = '127.0.0.1', PORT = '8080', LOG_LEVEL = 'info', REPLICA_AUDIENCE } = process.env
 
 const identityServer = required('IDENTITY_SERVER_URL')
-const consoleSecret = required('BOOTSTRAP_SECRET')
-const enrolment = await enrol({ identityServer, secret: consoleSecret })
 const app = await createConsole({
   origins: required('ORIGINS').split(','),
   services: {
     identityServer,
-    consoleSecret,
     inventory: required('INVENTORY_URL'),
     checkout: required('CHECKOUT_URL'),
-    visitorSecret: required('VISITOR_SECRET'),
-    visitorToken: required('VISITOR_TOKEN'),
-    latecomerToken: required('LATECOMER_TOKEN'),
+    visitorSecret: secret('VISITOR_SECRET_FILE'),
+    visitorToken: secret('VISITOR_TOKEN_FILE'),
+    latecomerToken: secret('LATECOMER_TOKEN_FILE'),
   },
-  credentials: staticCredentials(enrolment),
+  credentials: identityServerCredentials({
+    url: `${identityServer}/wit`,
+    bootstrapFile: required('BOOTSTRAP_FILE'),
+    subject: required('WORKLOAD_ID'),
+  }),
   replicas: required('REPLICA_URLS')
     .split(',')
     .map((url) => ({ url, ...(REPLICA_AUDIENCE === undefined ? {} : { audience: REPLICA_AUDIENCE }) })),
@@ -27,6 +28,11 @@ const app = await createConsole({
 })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void app.close())
 await app.listen({ host: HOST, port: Number(PORT) })
+
+/** What is in a file, so that it is in no list of processes and in no image. */
+function secret(name: string): string {
+  return readFileSync(required(name), 'utf8').trim()
+}
 
 function required(name: string): string {
   const value = process.env[name]

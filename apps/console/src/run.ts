@@ -50,7 +50,12 @@ export async function run(
     const lines = await takeTour(services, calls)
     stdout.write(formatTable(lines))
     if (!flags.once) {
-      const console = await startConsole({ services, port: await freePort(CONSOLE_PORT), log })
+      const console = await startConsole({
+        services,
+        credentials: services.consoleCredentials,
+        port: await freePort(CONSOLE_PORT),
+        log,
+      })
       stdout.write(invitationTo(services, console.url))
       await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
       await console.close()

@@ -7,8 +7,6 @@ export interface Services {
   readonly visitorSecret: string
   /** The bearer token the visitor had before it had an identity. */
   readonly visitorToken: string
-  /** Bootstrap secret of the console: the one workload that may read how far the routes have come. */
-  readonly consoleSecret: string
   /** Bearer token of a workload that has nothing else yet. */
   readonly latecomerToken: string
 }
