@@ -1,50 +1,14 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { freePort } from '@wimse-demo/console'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { endPrograms, startProgram } from './program.js'
 
-/** A program of the demo as it was built, running in a process of its own. */
-interface Program {
-  readonly process: ChildProcess
-  readonly stdout: () => string
-  readonly stderr: () => string
-  /** Waits until standard output has what is looked for. */
-  readonly says: (what: RegExp) => Promise<string>
-  readonly exitCode: Promise<number | null>
-}
-
-const programs: Program[] = []
-afterEach(async () => {
-  for (const { process, exitCode } of programs.splice(0)) {
-    process.kill('SIGKILL')
-    await exitCode
-  }
-})
-
-function start(path: string, args: readonly string[] = [], env: Record<string, string> = {}): Program {
-  const script = fileURLToPath(new URL(`../../apps/${path}`, import.meta.url))
-  const child = spawn(process.execPath, [script, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
-  let [stdout, stderr] = ['', '']
-  child.stdout.setEncoding('utf8').on('data', (chunk: string) => (stdout += chunk))
-  child.stderr.setEncoding('utf8').on('data', (chunk: string) => (stderr += chunk))
-  const exitCode = once(child, 'close').then(() => child.exitCode)
-  const says = async (what: RegExp): Promise<string> => {
-    for (;;) {
-      const [found] = what.exec(stdout) ?? []
-      if (found !== undefined) return found
-      if (child.exitCode !== null) throw new Error(`${path} ended with ${child.exitCode}: ${stderr}`)
-      await Promise.race([once(child.stdout, 'data'), exitCode])
-    }
-  }
-  const program = { process: child, stdout: () => stdout, stderr: () => stderr, says, exitCode }
-  programs.push(program)
-  return program
-}
+const start = startProgram
+afterEach(endPrograms)
 
 describe('npm start', () => {
   it('takes the tour once, prints the table, and ends with 0', async () => {

@@ -29,11 +29,34 @@ export async function startNginx(
   ports: readonly number[],
   program = nginxPath!,
 ): Promise<Nginx> {
+  return startIn(
+    (folder) => {
+      writeFileSync(join(folder, 'certificate.pem'), certificate.cert)
+      writeFileSync(join(folder, 'key.pem'), certificate.key, { mode: 0o600 })
+      return configuration(http)
+    },
+    ports,
+    program,
+  )
+}
+
+/** Starts nginx in the foreground with a whole configuration. */
+export async function startNginxFrom(
+  configured: string,
+  ports: readonly number[],
+  program = nginxPath!,
+): Promise<Nginx> {
+  return startIn(() => `daemon off;\nmaster_process off;\n${configured}`, ports, program)
+}
+
+async function startIn(
+  configure: (folder: string) => string,
+  ports: readonly number[],
+  program: string,
+): Promise<Nginx> {
   const folder = mkdtempSync(join(tmpdir(), 'wimse-nginx-'))
   mkdirSync(join(folder, 'temp'))
-  writeFileSync(join(folder, 'certificate.pem'), certificate.cert)
-  writeFileSync(join(folder, 'key.pem'), certificate.key, { mode: 0o600 })
-  writeFileSync(join(folder, 'nginx.conf'), configuration(http))
+  writeFileSync(join(folder, 'nginx.conf'), configure(folder))
   const child = spawn(program, ['-p', folder, '-c', 'nginx.conf', '-e', 'stderr'], {
     stdio: ['ignore', 'ignore', 'pipe'],
   })

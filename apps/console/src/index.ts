@@ -4,6 +4,7 @@
  *
  * @module
  */
+export { tourAgainst } from './against.js'
 export { type Board, type BoardCaller, type BoardRoute, joinReports, type ReplicaReport } from './board.js'
 export {
   type Attempt,
@@ -18,6 +19,7 @@ export { type Embedded, type EmbeddedOptions, startEmbedded } from './embedded.j
 export type { Exchange } from './exchange.js'
 export { freePort } from './free-port.js'
 export { type Output, run } from './run.js'
+export { provision } from './provision.js'
 export { createOriginGuard } from './same-origin.js'
 export type { Sample } from './sample.js'
 export type { Services } from './services.js'

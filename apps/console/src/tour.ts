@@ -164,6 +164,31 @@ export const tour: readonly TourCall[] = [
   },
 ]
 
+/** What only a deployment of several replicas can show: those that share what they remember. */
+export const replicaTour: readonly TourCall[] = [
+  {
+    tried: 'the same proof again, at the other replica',
+    expected: refusal('WIMSE_WPT_REPLAYED'),
+    call: async ({ stock, visitor, send }) => {
+      const headers = sign(visitor, stock)
+      const first = await send(stock, { headers })
+      const answered = first.headers.get(SERVED_BY)
+      if ((await readOutcome(first)).status !== 200)
+        throw new Error('the proof was not accepted the first time')
+      for (let tries = 0; tries < 20; tries++) {
+        const again = await send(stock, { headers })
+        if (again.headers.get(SERVED_BY) !== answered) return again
+        const { code } = await readOutcome(again)
+        if (code !== 'WIMSE_WPT_REPLAYED') throw new Error('the same replica accepted it again')
+      }
+      throw new Error('there is no other replica')
+    },
+  },
+]
+
+/** In which the gateway says which replica answered. */
+const SERVED_BY = 'x-served-by'
+
 /**
  * Makes the calls one after the other and compares what came back with what was expected.
  *

@@ -10,21 +10,26 @@ export interface Visitor {
 }
 
 /**
- * Gets the visitor an identity, as every workload gets one; but it keeps the key, to try what a thief would.
+ * Gets the visitor an identity, as every workload gets one; but it keeps the key, to try what a thief would. The
+ * identity server says itself what a request for it must be made for: behind a gateway it has another URL.
  *
  * @throws Error when the identity server does not give a token
  */
 export async function enrolVisitor({ identityServer, visitorSecret }: Services): Promise<Visitor> {
-  const url = `${identityServer}/wit`
-  const { jws, key } = await createWitRequest({ audience: url })
-  const response = await fetch(url, {
+  const metadata = await ask<{ wit_endpoint: string }>(
+    `${identityServer}/.well-known/oauth-authorization-server`,
+  )
+  const { jws, key } = await createWitRequest({ audience: metadata.wit_endpoint })
+  const { wit } = await ask<{ wit: string }>(`${identityServer}/wit`, {
     method: 'POST',
     headers: { authorization: `Bearer ${visitorSecret}`, 'content-type': 'application/json' },
     body: JSON.stringify({ request: jws }),
-    redirect: 'error',
-    signal: AbortSignal.timeout(5000),
   })
-  if (!response.ok) throw new Error(`the identity server answered ${response.status}`)
-  const { wit } = (await response.json()) as { wit: string }
   return { credential: await importCredential({ wit, key }), key }
+}
+
+async function ask<Answer>(url: string, init: RequestInit = {}): Promise<Answer> {
+  const response = await fetch(url, { ...init, redirect: 'error', signal: AbortSignal.timeout(5000) })
+  if (!response.ok) throw new Error(`the identity server answered ${response.status}`)
+  return (await response.json()) as Answer
 }

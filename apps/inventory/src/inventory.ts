@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { redactPaths, type WimseOptions, wimse, workloadOf } from 'fastify-wimse'
+import { redisCallerMemory, type RedisClient, redisReplayStore } from 'wimse-redis'
 import { createStock } from './stock.js'
 
 /** Options of {@link createInventory}. */
@@ -13,6 +14,8 @@ export interface InventoryOptions extends Pick<WimseOptions, 'audience' | 'trust
   readonly legacyTokens?: Readonly<Record<string, string>>
   /** How many there are at first, by item. Default a thousand apples and three pears. */
   readonly stock?: Readonly<Record<string, number>>
+  /** A client of Valkey or Redis, shared by all replicas: what each has seen, the others know. Default memory. */
+  readonly valkey?: RedisClient
   /** Pino's level, default `info`, and where the lines go, default standard output. */
   readonly log?: { readonly level?: string; readonly stream?: { write(line: string): void } }
 }
@@ -24,7 +27,7 @@ export interface InventoryOptions extends Pick<WimseOptions, 'audience' | 'trust
  * @throws TypeError when an option is wrong
  */
 export async function createInventory(options: InventoryOptions): Promise<FastifyInstance> {
-  const { audience, trustDomains, checkout, console, legacyTokens = {}, log } = options
+  const { audience, trustDomains, checkout, console, legacyTokens = {}, valkey, log } = options
   const stock = createStock(options.stock ?? { apple: 1000, pear: 3 })
   const app = Fastify({ logger: { name: 'inventory', level: 'info', ...log, redact: redactPaths } })
 
@@ -34,7 +37,11 @@ export async function createInventory(options: InventoryOptions): Promise<Fastif
     trustDomains,
     revisions: ['wpt-01', 'wpt-02'],
     bearer: { verify: (token) => callers.get(token) ?? null },
-    transition: { deprecation: BEARER_DEPRECATED },
+    transition: {
+      deprecation: BEARER_DEPRECATED,
+      ...(valkey === undefined ? {} : { remember: redisCallerMemory({ client: valkey }) }),
+    },
+    ...(valkey === undefined ? {} : { replay: redisReplayStore({ client: valkey }) }),
   })
 
   app.get('/healthz', { config: { wimse: false } }, async () => 'ok')
