@@ -59,7 +59,7 @@ describe('docker-compose.yml', () => {
     it(`pins the image of ${name}, and keeps secrets out of its environment`, () => {
       expect(service.image).toMatch(/:(?:local|\d[\w.-]+)$/)
       for (const [variable, value] of Object.entries(service.environment ?? {})) {
-        if (/SECRET|TOKEN|BOOTSTRAP|KEY/.test(variable)) expect(value).toMatch(/^\/run\//)
+        if (/SECRET|TOKEN|BOOTSTRAP|_KEY|KEYS_/.test(variable)) expect(value).toMatch(/^\/run\//)
       }
     })
 
@@ -170,8 +170,8 @@ describe.skipIf(nginxPath === null || redisServerPath === null)(
         .replace('server checkout:8080', `server 127.0.0.1:${port.checkout}`)
         .replace('server identity:8443', `server 127.0.0.1:${port.identity}`)
         .replace('listen 8443', `listen 127.0.0.1:${port.gateway}`)
-        .replaceAll('/run/demo', join(folder, 'gateway'))
-        .replaceAll('/tmp/', `${folder}/nginx-`)
+          .replaceAll('/tmp/', `${folder}/nginx-`)
+      .replaceAll('/run/demo', join(folder, 'gateway'))
       nginx = await startNginxFrom(configuration, [port.gateway])
       await run('checkout/dist/main.js', {
         PORT: String(port.checkout),
@@ -227,7 +227,7 @@ describe.skipIf(nginxPath === null || redisServerPath === null)(
         NODE_EXTRA_CA_CERTS: join(folder, 'gateway', 'ca.pem'),
       })
       await probe.exitCode
-      expect(probe.stdout().trim().split('\n')).toEqual(['404', '404', '400', '404', '200'])
+      expect(probe.stdout().trim().split('\n')).toEqual(['404', '400', '400', '404', '200'])
     })
   },
 )
