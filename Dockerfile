@@ -4,7 +4,7 @@ WORKDIR /demo
 COPY package.json pnpm-lock.yaml pnpm-workspace.yaml tsconfig.base.json ./
 COPY packages packages
 COPY apps apps
-RUN npx -y pnpm@10.34.9 install --frozen-lockfile --filter wimse-suite --filter "./apps/**..." \
+RUN npx -y pnpm@10.34.9 install --frozen-lockfile --filter wimse-suite --filter "{./apps/**}..." \
   && npx -y pnpm@10.34.9 run build:apps \
   && mkdir /built && cp -a --parents packages/*/dist apps/*/dist /built
 
@@ -13,7 +13,7 @@ WORKDIR /demo
 COPY package.json pnpm-lock.yaml pnpm-workspace.yaml ./
 COPY packages packages
 COPY apps apps
-RUN npx -y pnpm@10.34.9 install --frozen-lockfile --prod --filter "./apps/**..." \
+RUN npx -y pnpm@10.34.9 install --frozen-lockfile --prod --filter "{./apps/**}..." \
   && rm -rf packages/*/src apps/*/src apps/*/page
 
 FROM docker.io/library/node:24-bookworm-slim AS demo
