@@ -24,6 +24,6 @@ COPY --from=build /built ./
 # A new volume takes its owner from the folder it is mounted over.
 RUN mkdir -p /run/demo /run/keys /run/provision/identity /run/provision/gateway /run/provision/inventory \
     /run/provision/checkout /run/provision/console \
-  && chown -R node:node /run/demo /run/keys /run/provision
-USER node
+  && chown -R 1000:1000 /run/demo /run/keys /run/provision
+USER 1000:1000
 CMD ["node", "--version"]

@@ -52,7 +52,7 @@ describe('docker-compose.yml', () => {
       expect(service.read_only).toBe(true)
       expect(service.cap_drop).toEqual(['ALL'])
       expect(service.security_opt).toEqual(['no-new-privileges:true'])
-      expect(service.user ?? dockerfile).toMatch(/^\d{3}:\d{3}$|\nUSER node\n/)
+      expect(service.user ?? dockerfile).toMatch(/^\d{3}:\d{3}$|\nUSER 1000:1000\n/)
       for (const port of service.ports ?? []) expect(port).toMatch(/^127\.0\.0\.1:/)
     })
 
@@ -170,8 +170,8 @@ describe.skipIf(nginxPath === null || redisServerPath === null)(
         .replace('server checkout:8080', `server 127.0.0.1:${port.checkout}`)
         .replace('server identity:8443', `server 127.0.0.1:${port.identity}`)
         .replace('listen 8443', `listen 127.0.0.1:${port.gateway}`)
-          .replaceAll('/tmp/', `${folder}/nginx-`)
-      .replaceAll('/run/demo', join(folder, 'gateway'))
+        .replaceAll('/tmp/', `${folder}/nginx-`)
+        .replaceAll('/run/demo', join(folder, 'gateway'))
       nginx = await startNginxFrom(configuration, [port.gateway])
       await run('checkout/dist/main.js', {
         PORT: String(port.checkout),
