@@ -89,6 +89,7 @@ const CORE_ROOMS: Rooms = {
   authenticate: [
     ...GROUND,
     'type identity',
+    'crypto',
     'proof/audience',
     'proof',
     'replay',
@@ -190,6 +191,7 @@ const DOORS: Readonly<Record<string, Omit<Door, 'undocumented'>>> = {
       'compileAllowRule',
       'createAuthenticator',
       'createBearerVerifier',
+      'createSignatureTurns',
       'createTrustBundleSource',
       'createWitRequest',
       'deprecationFields',
@@ -274,6 +276,7 @@ const DOORS: Readonly<Record<string, Omit<Door, 'undocumented'>>> = {
       'ReplayStore',
       'Revision',
       'SignRequestOptions',
+      'SignatureCheck',
       'SigningErrorCode',
       'Stage',
       'StoreEvent',

@@ -126,3 +126,45 @@ describe('readAuthorization() (WPT-32)', () => {
     })
   }
 })
+
+describe('the short way for audiences that are spelled as everyone spells them', () => {
+  it('is never another answer than the long way, and never long', () => {
+    const matcher = createAudienceMatcher({ origins: ['https://a.example', 'https://a.example:8443'] })
+    const segment = fc.constantFrom(
+      'a',
+      'b.c',
+      '..',
+      '.',
+      '',
+      '%2e',
+      '%41',
+      'a%2Fb',
+      '-',
+      '~',
+      '_',
+      ';x',
+      '.well-known',
+    )
+    fc.assert(
+      fc.property(
+        fc.constantFrom(
+          'https://a.example',
+          'https://a.example:8443',
+          'https://A.example',
+          'https://a.example:443',
+        ),
+        fc.array(segment, { maxLength: 4 }),
+        fc.array(segment, { maxLength: 4 }),
+        (origin, inAudience, inTarget) => {
+          const [aud, target] = [`${origin}/${inAudience.join('/')}`, `/${inTarget.join('/')}`]
+          if (!isRequestTarget(target)) return
+          // The query keeps the long way.
+          expect(matcher.matches(aud, target)).toBe(matcher.matches(`${aud}?a`, target))
+        },
+      ),
+    )
+    const before = performance.now()
+    expect(matcher.matches(`https://a.example/${'a'.repeat(8000)}!`, `/${'a'.repeat(8000)}!`)).toBe(true)
+    expect(performance.now() - before).toBeLessThan(100)
+  })
+})

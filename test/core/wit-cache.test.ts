@@ -18,6 +18,7 @@ async function serviceWithCache(witCacheSize = 100) {
   const clock = fixedClock(NOON)
   const identityServer = createTestIdentityServer({ origin: 'wimse://example.com', now: clock })
   let bundle: TrustBundle = readTrustBundle(identityServer.jwks)
+  const verifications = vi.spyOn(signature, 'verifySignature')
   const authenticator = createAuthenticator({
     audience: ORIGIN,
     trustDomains: { 'wimse://example.com': { source: { bundleFor: () => bundle } } },
@@ -25,7 +26,6 @@ async function serviceWithCache(witCacheSize = 100) {
     clockTolerance: 0,
     witCacheSize,
   })
-  const verifications = vi.spyOn(signature, 'verifySignature')
   const sign = (credential: Credential): Record<string, string> =>
     signRequest(credential, { url: `${ORIGIN}/`, now: clock })
   const call = async (credential: Credential, spoil = (wpt: string) => wpt, headers = sign(credential)) => {

@@ -1,5 +1,6 @@
 // What each step of a request's road may be given. Checked by the compiler: nothing here runs, and an
 // expected error that does not come is an error. Beside each stands the same with nothing wrong.
+import { verifySignature } from '../../packages/core/src/crypto/signature.js'
 import { type ProofContext, type ProofRules, verifyProof } from '../../packages/core/src/proof/wpt.js'
 import {
   parseWit,
@@ -51,13 +52,13 @@ export function aProofIsVerifiedOnlyAgainstATrustedWit({
   trusted,
   ...given
 }: Given): void {
-  verifyProof(token, trusted, given.context, given.proofRules, 0)
+  void verifyProof(token, trusted, given.context, given.proofRules, 0, verifySignature)
   // @ts-expect-error nobody has vouched for this WIT
-  verifyProof(token, unverified, given.context, given.proofRules, 0)
+  void verifyProof(token, unverified, given.context, given.proofRules, 0, verifySignature)
   // @ts-expect-error nor for a string
-  verifyProof(token, token, given.context, given.proofRules, 0)
+  void verifyProof(token, token, given.context, given.proofRules, 0, verifySignature)
   // @ts-expect-error time is an argument, not a default
-  verifyProof(token, trusted, given.context, given.proofRules)
+  void verifyProof(token, trusted, given.context, given.proofRules)
 }
 
 export async function whatAHandlerGetsCannotBeChanged(

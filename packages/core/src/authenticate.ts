@@ -1,4 +1,6 @@
 import { type AuthenticatorOptions, readAuthenticatorOptions } from './authenticator-options.js'
+import { verifySignature } from './crypto/signature.js'
+import type { SignatureCheck } from './crypto/signature-turns.js'
 import { beforeDeadline, createStoreBudget, isPromise, type StoreBudget } from './deadline.js'
 import { AuthenticationError, UnavailableError } from './errors.js'
 import type { Workload } from './identity/workload.js'
@@ -76,11 +78,14 @@ const LONGEST_REQUEST_SECONDS = 30
  *
  * @param onStoreEvent hears, at most once a minute, of requests that `onStoreFailure: 'allow'` let in
  *   without a claim; without it the process emits a warning
+ * @param verify checks the signatures of proofs. Default at once; a server that takes many requests at a time
+ *   gains by `createSignatureTurns()`
  * @throws TypeError naming the option that is wrong or missing
  */
 export function createAuthenticator(
   options: AuthenticatorOptions,
   onStoreEvent: (event: StoreEvent) => void = warnOfStoreEvent,
+  verify: SignatureCheck = verifySignature,
 ): Authenticator {
   const settings = readAuthenticatorOptions(options)
   const judgeStoreFailure = createStoreFailureJudge(settings.onStoreFailure, onStoreEvent)
@@ -100,7 +105,8 @@ export function createAuthenticator(
     const known = isPromise(trustedNow) ? await trustedNow : trustedNow
     const { wit } = known
     const context = { revision, target, accessToken, txnToken, header }
-    const proof = verifyProof(presented.wpt, wit, context, settings, now)
+    const proved = verifyProof(presented.wpt, wit, context, settings, now, verify)
+    const proof = isPromise(proved) ? await proved : proved
     trusted.remember(known)
     const workload = nameWorkload(wit, proof, revision)
     if (settings.isRevoked !== null) await refuseRevoked(workload, settings.isRevoked)

@@ -36,6 +36,6 @@ export function createStoreBudget(ms: number): StoreBudget {
 }
 
 /** Whether something has to be waited for. Waiting for what is there costs a turn that a request can do without. */
-export function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+export function isPromise<T>(value: T | Promise<T> | PromiseLike<T>): value is Promise<T> {
   return typeof (value as PromiseLike<T> | null | undefined)?.then === 'function'
 }

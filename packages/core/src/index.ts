@@ -53,6 +53,7 @@ export type {
   Stage,
   UnavailableErrorCode,
 } from './codes.js'
+export { createSignatureTurns, type SignatureCheck } from './crypto/signature-turns.js'
 export { beforeDeadline } from './deadline.js'
 export {
   AuthenticationError,

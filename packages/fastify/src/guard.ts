@@ -9,6 +9,7 @@ import {
   type CallerMemory,
   createAuthenticator,
   createBearerVerifier,
+  createSignatureTurns,
   memoryCallerMemory,
   memoryReplayStore,
   readNumber,
@@ -103,7 +104,11 @@ export function createGuard(app: FastifyInstance, options: WimseOptions): Guard 
   }
   const onTrustEvent = logTrustEvents(app.log, forCore.onTrustEvent)
   const processes = readNumber('replicas', replicas, { default: 1, min: 1, integer: true })
-  const authenticator = createAuthenticator({ ...forCore, replay, onTrustEvent }, logStoreEvents(app.log))
+  const authenticator = createAuthenticator(
+    { ...forCore, replay, onTrustEvent },
+    logStoreEvents(app.log),
+    createSignatureTurns(),
+  )
   warnOfHeaderLimit(app, forCore)
   warnOfSeparateStores(app.log, replay, processes)
   return {

@@ -1,4 +1,5 @@
-import type { IncomingMessage } from 'node:http'
+import { IncomingMessage } from 'node:http'
+import { Socket } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 import {
   type Authorization,
@@ -60,15 +61,28 @@ export function readPresented(
 /** Takes the tokens off a request whose sender is known, so that nothing downstream can pass them on. */
 export function stripTokens(request: FastifyRequest, revision: Revision | null): void {
   const names = ['workload-identity-token', revision === 'wpt-02' ? 'authorization' : 'workload-proof-token']
-  const { headers, headersDistinct, rawHeaders } = request.raw
+  const { headers, rawHeaders } = request.raw
+  const distinct = readHeadersDistinct(request.raw)
   for (const name of names) {
     delete headers[name]
-    // Undefined on HTTP/2 and under inject().
-    delete (headersDistinct as typeof headersDistinct | undefined)?.[name]
+    if (distinct !== undefined) delete distinct[name]
   }
   for (let i = rawHeaders.length - 2; i >= 0; i -= 2) {
     if (names.includes(rawHeaders[i]!.toLowerCase())) rawHeaders.splice(i, 2)
   }
+}
+
+/** Where Node keeps `headersDistinct` once somebody has asked for it; it makes it of the raw fields only then. */
+const kHeadersDistinct = ((): symbol | undefined => {
+  const probe = new IncomingMessage(new Socket())
+  void probe.headersDistinct
+  return Object.getOwnPropertySymbols(probe).find(({ description }) => description === 'kHeadersDistinct')
+})()
+
+/** What somebody has been given, or may be given; undefined also on HTTP/2 and under inject(). */
+function readHeadersDistinct(raw: IncomingMessage): NodeJS.Dict<string[]> | undefined {
+  if (kHeadersDistinct === undefined || !(kHeadersDistinct in raw)) return raw.headersDistinct
+  return (raw as unknown as Record<symbol, NodeJS.Dict<string[]> | undefined>)[kHeadersDistinct] ?? undefined
 }
 
 /** Any field of a WIT or a proof counts, also an empty one, and in whatever revision. */

@@ -13,13 +13,15 @@ import {
 import { deny, isRefusal, raise } from './deny.js'
 import type { Guard } from './guard.js'
 import { readPresented, stripTokens } from './presented-tokens.js'
-import type { RoutePolicy } from './route-config.js'
+import type { RoutePolicy, WimseMode } from './route-config.js'
 import { policyOf } from './route-policy.js'
 
 /** What one registration has found out about one request. */
 interface RequestState {
   readonly guard: Guard
   readonly policy: RoutePolicy
+  /** Its method and pattern, as they are counted and logged. */
+  readonly route: string
   /** Null until somebody asks. */
   verified: Promise<void> | null
 }
@@ -68,7 +70,7 @@ export async function admitNotFound(
 ): Promise<FastifyReply | undefined> {
   const { workload } = request
   if (workload === null) {
-    ;(request as Stateful)[kState] = { guard, policy: guard.scope, verified: null }
+    ;(request as Stateful)[kState] = { guard, policy: guard.scope, route: NOT_FOUND, verified: null }
     return admitOrDeny(request, reply, guard)
   }
   if (askedOf(request, guard) === guard.scope) return undefined
@@ -108,12 +110,11 @@ async function verified(request: FastifyRequest, reply: FastifyReply, guard: Gua
 async function verify(
   request: FastifyRequest,
   reply: FastifyReply,
-  { guard, policy }: RequestState,
+  { guard, policy, route }: RequestState,
 ): Promise<void> {
   const { authenticator, adoption } = guard
   // Asked for by hand on a route that asks for nothing itself: then for all there is.
   const mode = policy.mode === 'off' ? 'required' : policy.mode
-  const route = routeOf(request)
   let caller: Workload | null = null
   try {
     const { credential, dryRun } = readPresented(request, mode, authenticator.revisions)
@@ -122,11 +123,11 @@ async function verify(
       ...admissionPolicy(request, guard, { ...policy, mode }),
       onAuthenticated: (authenticated) => {
         caller = authenticated
-        warnOfBearer(request, guard, authenticated)
+        warnOfBearer(request, guard, route, authenticated)
       },
     })
     adoption.admitted(route, policy.mode, workload, authenticator.now())
-    if (dryRun !== null) await tryTokens(request, dryRun, guard, policy)
+    if (dryRun !== null) await tryTokens(request, dryRun, guard, policy.mode, route)
     if (workload.via === 'wit' && guard.strip) stripTokens(request, workload.revision)
     Object.assign(request, { workload })
   } catch (error) {
@@ -159,9 +160,9 @@ async function tryTokens(
   request: FastifyRequest,
   readTokens: () => PresentedTokens,
   { authenticator, adoption, strip }: Guard,
-  { mode }: RoutePolicy,
+  mode: WimseMode,
+  route: string,
 ): Promise<void> {
-  const route = routeOf(request)
   const attempt = async (): Promise<Workload> => authenticator.authenticate(readTokens())
   try {
     const workload = await beforeDeadline(attempt(), authenticator.storeTimeoutMs)
@@ -183,21 +184,19 @@ const MOST_WARNINGS = 10_000
 const warned = new WeakMap<Guard, Set<string>>()
 
 /** Warns once of a caller that has a WIT and still sends a bearer token: someone else may be sending it. */
-function warnOfBearer(request: FastifyRequest, guard: Guard, { id, via }: Workload): void {
+function warnOfBearer(request: FastifyRequest, guard: Guard, route: string, { id, via }: Workload): void {
   if (via !== 'bearer' || !guard.adoption.hasWit(id)) return
   const callers = warned.get(guard) ?? new Set()
   warned.set(guard, callers)
   if (callers.has(id) || callers.size >= MOST_WARNINGS) return
   callers.add(id)
-  request.log.warn(
-    { caller: id, route: routeOf(request) },
-    'a caller that has a WIT still sends a bearer token',
-  )
+  request.log.warn({ caller: id, route }, 'a caller that has a WIT still sends a bearer token')
 }
 
-function routeOf(request: FastifyRequest): string {
-  const method = request.method === 'HEAD' ? 'GET' : request.method
-  return request.is404 ? 'not found' : `${method} ${request.routeOptions.url}`
+const NOT_FOUND = 'not found'
+
+function nameOf({ is404, method }: FastifyRequest, { url }: FastifyRequest['routeOptions']): string {
+  return is404 ? NOT_FOUND : `${method === 'HEAD' ? 'GET' : method} ${url}`
 }
 
 /** Counts a refusal, unless it is for want of a clock. */
@@ -219,5 +218,8 @@ function stateOf(request: FastifyRequest, guard: Guard): RequestState {
   const slot = request as Stateful
   const state = slot[kState]
   if (state?.guard === guard) return state
-  return (slot[kState] = { guard, policy: policyOf(request, guard), verified: null })
+  // Fastify makes it anew each time it is asked for.
+  const { routeOptions } = request
+  const policy = policyOf(request, routeOptions, guard)
+  return (slot[kState] = { guard, policy, route: nameOf(request, routeOptions), verified: null })
 }

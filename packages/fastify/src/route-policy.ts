@@ -31,8 +31,12 @@ const latePolicies = new WeakMap<Guard, WeakMap<object, RoutePolicy>>()
  * registration, or whose configuration was changed since, stays at the scope's rule, and its own
  * configuration can only make that stricter.
  */
-export function policyOf(request: FastifyRequest, guard: Guard): RoutePolicy {
-  const config = request.routeOptions.config as FastifyContextConfig & { [kPolicy]?: AttachedPolicy }
+export function policyOf(
+  request: FastifyRequest,
+  { config: given }: FastifyRequest['routeOptions'],
+  guard: Guard,
+): RoutePolicy {
+  const config = given as FastifyContextConfig & { [kPolicy]?: AttachedPolicy }
   const attached = config[kPolicy]
   if (attached?.guard === guard && attached.config === config.wimse) return attached.policy
   return config.wimse === undefined ? guard.scope : latePolicyOf(request, config, guard)

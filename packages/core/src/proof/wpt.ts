@@ -1,5 +1,6 @@
-import { verifySignature } from '../crypto/signature.js'
+import type { SignatureCheck } from '../crypto/signature-turns.js'
 import { tokenHash } from '../crypto/token-hash.js'
+import { isPromise } from '../deadline.js'
 import { AuthenticationError } from '../errors.js'
 import { trimmed } from '../field-value.js'
 import type { BoundTokens } from '../identity/workload.js'
@@ -53,6 +54,7 @@ const LONGEST_AUDIENCE = 8192
  * method, query, body or response: a proof does not contain them.
  *
  * @param now epoch seconds
+ * @param verify checks the signature; what it promises is waited for
  * @throws AuthenticationError any `WIMSE_WPT_*` but `_MISSING`, `_REPEATED` and `_REPLAYED`
  * @see {@link https://www.ietf.org/archive/id/draft-ietf-wimse-wpt-01.html#section-2}
  */
@@ -62,7 +64,8 @@ export function verifyProof(
   context: ProofContext,
   rules: ProofRules,
   now: number,
-): VerifiedProof {
+  verify: SignatureCheck,
+): VerifiedProof | Promise<VerifiedProof> {
   const refuse: Refuse = (code, reason, expected, received) =>
     new AuthenticationError(code, {
       reason,
@@ -83,10 +86,12 @@ export function verifyProof(
     throw refuse('WIMSE_WPT_WIT_HASH', 'wth is not the hash of the WIT', wit.hash, claims['wth'])
   }
   const boundTokens = checkBoundTokens(claims, context, rules.otherTokens, refuse)
-  if (!verifySignature(algorithm, key, jws.signingInput, jws.signature)) {
+  const judge = (isSigned: boolean): VerifiedProof => {
+    if (isSigned) return { jti, expiresAt, boundTokens }
     throw refuse('WIMSE_WPT_SIGNATURE', 'the signature does not verify under cnf.jwk')
   }
-  return { jti, expiresAt, boundTokens }
+  const verdict = verify(algorithm, key, jws.signingInput, jws.signature)
+  return isPromise(verdict) ? verdict.then(judge) : judge(verdict)
 }
 
 function parseProof(token: string, algorithms: ReadonlySet<string>, refuse: Refuse): UnverifiedJws {
