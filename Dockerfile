@@ -22,8 +22,8 @@ ENV NODE_ENV=production
 COPY --from=dependencies /demo ./
 COPY --from=build /built ./
 # A new volume takes its owner from the folder it is mounted over.
-RUN mkdir -p /run/demo /run/keys /run/provision/identity /run/provision/gateway /run/provision/inventory \
-    /run/provision/checkout /run/provision/console \
-  && chown -R 1000:1000 /run/demo /run/keys /run/provision
+RUN mkdir -p /srv/demo /srv/keys /srv/provision/identity /srv/provision/gateway /srv/provision/inventory \
+    /srv/provision/checkout /srv/provision/console \
+  && chown -R 1000:1000 /srv/demo /srv/keys /srv/provision
 USER 1000:1000
 CMD ["node", "--version"]

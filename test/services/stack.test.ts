@@ -59,7 +59,7 @@ describe('docker-compose.yml', () => {
     it(`pins the image of ${name}, and keeps secrets out of its environment`, () => {
       expect(service.image).toMatch(/:(?:local|\d[\w.-]+)$/)
       for (const [variable, value] of Object.entries(service.environment ?? {})) {
-        if (/SECRET|TOKEN|BOOTSTRAP|_KEY|KEYS_/.test(variable)) expect(value).toMatch(/^\/run\//)
+        if (/SECRET|TOKEN|BOOTSTRAP|_KEY|KEYS_/.test(variable)) expect(value).toMatch(/^\/srv\//)
       }
     })
 
@@ -75,7 +75,7 @@ describe('docker-compose.yml', () => {
       for (const volume of service.volumes ?? []) {
         const [source, target, mode] = volume.split(':')
         if (!source!.startsWith('.')) expect(volumes).toHaveProperty([source!])
-        if (name !== 'provision' && target !== '/run/keys') expect([volume, mode]).toEqual([volume, 'ro'])
+        if (name !== 'provision' && target !== '/srv/keys') expect([volume, mode]).toEqual([volume, 'ro'])
       }
     })
   }
@@ -171,7 +171,7 @@ describe.skipIf(nginxPath === null || redisServerPath === null)(
         .replace('server identity:8443', `server 127.0.0.1:${port.identity}`)
         .replace('listen 8443', `listen 127.0.0.1:${port.gateway}`)
         .replaceAll('/tmp/', `${folder}/nginx-`)
-        .replaceAll('/run/demo', join(folder, 'gateway'))
+        .replaceAll('/srv/demo', join(folder, 'gateway'))
       nginx = await startNginxFrom(configuration, [port.gateway])
       await run('checkout/dist/main.js', {
         PORT: String(port.checkout),

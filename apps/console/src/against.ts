@@ -47,7 +47,7 @@ export async function tourAgainst(args: readonly string[], { stdout, stderr }: O
 function withCopiedMaterial(against: string): number {
   const folder = mkdtempSync(join(tmpdir(), 'wimse-tour-'))
   try {
-    execFileSync('docker', ['compose', 'cp', 'console:/run/demo/.', folder], {
+    execFileSync('docker', ['compose', 'cp', 'console:/srv/demo/.', folder], {
       stdio: ['ignore', 'ignore', 'inherit'],
     })
     const script = fileURLToPath(new URL('take-tour.js', import.meta.url))
