@@ -1,0 +1,174 @@
+// Does it hold for half an hour? One service at saturation, its issuer's keys and its callers' tokens rotating
+// all the time, with replays and faults among the requests: every answer has to be the right one, and memory
+// and handles have to stay where they are.
+// Run after `npm run setup` and a build: npm run soak [-- --minutes 30]
+import { fork } from 'node:child_process'
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { Agent, request as send } from 'node:http'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { signRequest } from 'wimse'
+import { createTestIdentityServer, faults } from 'wimse-testkit'
+
+const { values } = parseArgs({ options: { minutes: { type: 'string', default: '30' } } })
+const minutes = Number(values.minutes)
+if (!(minutes > 0)) throw new TypeError('--minutes is not a number above 0')
+
+const CALLERS = 50
+const AT_ONCE = 32
+/** Seconds. */
+const [ISSUER_LIFE, WIT_LIFE, SAMPLE_EVERY] = [20, 30, 5]
+/** Of a hundred requests. */
+const [REPLAYS, FAULTS] = [5, 5]
+/** How much the last third of the run may lie above the third before it. */
+const MOST_GROWTH = 1.1
+
+const port = await new Promise((resolve) => {
+  const server = createServer().listen(0, '127.0.0.1', () => {
+    const { port } = server.address()
+    server.close(() => resolve(port))
+  })
+})
+const origin = `http://127.0.0.1:${port}`
+const folder = mkdtempSync(join(tmpdir(), 'wimse-soak-'))
+const jwksFile = join(folder, 'jwks.json')
+let issuers = [createTestIdentityServer({ origin: 'wimse://example.com' })]
+let signing = issuers[0]
+publishKeys()
+const service = fork(new URL('service.mjs', import.meta.url), {
+  execArgv: ['--expose-gc'],
+  env: { ...process.env, PORT: String(port), JWKS_FILE: jwksFile },
+})
+await heard('ready')
+
+const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE })
+const callers = await Promise.all(Array.from({ length: CALLERS }, (_, index) => newCaller(index)))
+const counts = { right: 0, wrong: 0, replaysRefused: 0, faultsRefused: 0, rotations: 0 }
+const wrong = new Map()
+const samples = []
+const end = Date.now() + minutes * 60_000
+const rotating = rotate()
+const sampling = sample()
+await Promise.all(Array.from({ length: AT_ONCE }, load))
+await Promise.all([rotating, sampling])
+agent.destroy()
+service.send('end')
+rmSync(folder, { recursive: true, force: true })
+report()
+
+function publishKeys() {
+  writeFileSync(`${jwksFile}.new`, JSON.stringify({ keys: issuers.flatMap(({ jwks }) => jwks.keys) }))
+  renameSync(`${jwksFile}.new`, jwksFile)
+}
+
+async function newCaller(index) {
+  const credential = await signing.issue({ subject: `/caller/${index}`, lifetime: WIT_LIFE })
+  return { index, credential }
+}
+
+async function heard(what) {
+  return new Promise((resolve) => {
+    const listen = (message) => {
+      if (what !== undefined && message !== what) return
+      service.off('message', listen)
+      resolve(message)
+    }
+    service.on('message', listen)
+  })
+}
+
+/** A new key of the issuer is published before it signs, and an old one as long as its tokens live. */
+async function rotate() {
+  let turn = 0
+  while (Date.now() < end) {
+    await sleep(1000)
+    turn++
+    if (turn % ISSUER_LIFE === 0) {
+      issuers = [...issuers.slice(-2), createTestIdentityServer({ origin: 'wimse://example.com' })]
+      publishKeys()
+      await sleep(2000)
+      signing = issuers.at(-1)
+      counts.rotations++
+    }
+    const now = Date.now() / 1000
+    for (const caller of callers) {
+      if (caller.credential.expiresAt - now < WIT_LIFE / 2)
+        Object.assign(caller, await newCaller(caller.index))
+    }
+  }
+}
+
+async function sample() {
+  while (Date.now() < end) {
+    await sleep(SAMPLE_EVERY * 1000)
+    service.send('sample')
+    samples.push(await heard())
+  }
+}
+
+async function load() {
+  while (Date.now() < end) {
+    const caller = callers[Math.floor(Math.random() * CALLERS)]
+    const chance = Math.random() * 100
+    const url = `${origin}/stock/apple`
+    if (chance < FAULTS) {
+      const fault = faults[Math.floor(Math.random() * faults.length)]
+      const { headers } = await fault.request({ identityServer: signing, url })
+      await expectAnswer(headers, fault.status, fault.code, fault.name)
+      counts.faultsRefused++
+      continue
+    }
+    const headers = signRequest(caller.credential, { url })
+    await expectAnswer(headers, 200, undefined, 'a good request')
+    if (chance < FAULTS + REPLAYS) {
+      await expectAnswer(headers, 400, 'WIMSE_WPT_REPLAYED', 'a replay')
+      counts.replaysRefused++
+    }
+  }
+}
+
+async function expectAnswer(headers, status, code, what) {
+  const answer = await call(headers)
+  if (answer.status === status && answer.code === code) {
+    counts.right++
+    return
+  }
+  counts.wrong++
+  const key = `${what}: ${answer.status} ${answer.code}`
+  wrong.set(key, (wrong.get(key) ?? 0) + 1)
+}
+
+function call(headers) {
+  return new Promise((resolve, reject) => {
+    const outgoing = send(`${origin}/stock/apple`, { agent, headers }, (response) => {
+      let text = ''
+      response.setEncoding('utf8').on('data', (chunk) => (text += chunk))
+      response.on('end', () => resolve({ status: response.statusCode, code: JSON.parse(text).code }))
+    })
+    outgoing.on('error', reject)
+    outgoing.end()
+  })
+}
+
+function report() {
+  const median = (numbers) => numbers.toSorted((a, b) => a - b)[numbers.length >> 1]
+  const third = Math.floor(samples.length / 3)
+  const growth = (member) => {
+    const of = (from, to) => median(samples.slice(from, to).map((one) => one[member]))
+    return [of(third, 2 * third), of(2 * third)]
+  }
+  console.log(`${minutes} minutes, Node ${process.version}: ${JSON.stringify(counts)}`)
+  for (const [what, times] of wrong) console.log(`  wrong: ${what} × ${times}`)
+  let flat = true
+  console.log('\n| | middle third | last third |\n| --- | ---: | ---: |')
+  for (const member of ['rss', 'heapUsed', 'external', 'handles']) {
+    const [middle, last] = growth(member)
+    flat &&= last <= middle * MOST_GROWTH
+    const shown = (value) => (member === 'handles' ? value : `${(value / 1_048_576).toFixed(1)} MiB`)
+    console.log(`| ${member} | ${shown(middle)} | ${shown(last)} |`)
+  }
+  process.exitCode = flat && counts.wrong === 0 ? 0 : 1
+}
