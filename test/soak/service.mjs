@@ -18,7 +18,10 @@ app.get('/stock/:sku', async (request) => {
 })
 await app.listen({ port: Number(PORT), host: '127.0.0.1' })
 process.on('message', (what) => {
-  if (what === 'end') return void app.close().then(() => process.disconnect())
+  if (what === 'end') {
+    void app.close().then(() => process.disconnect())
+    return
+  }
   globalThis.gc()
   const { rss, heapUsed, external } = process.memoryUsage()
   const handles = process.getActiveResourcesInfo().filter((kind) => kind !== 'TCPSocketWrap').length
