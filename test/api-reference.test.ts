@@ -1,0 +1,33 @@
+import { describe, expect, it } from 'vitest'
+import { describeApi, staleReports } from './api-reference.mjs'
+
+describe('docs/api', () => {
+  const expected = describeApi()
+
+  it('is what the packages export', () => {
+    expect(staleReports(expected), 'run `npm run api` after a build').toEqual([])
+  })
+
+  it('has a report for each door of each package', () => {
+    expect([...expected.keys()].sort()).toEqual(
+      [
+        'fastify-wimse-client.api.md',
+        'fastify-wimse.api.md',
+        'wimse-explain.api.md',
+        'wimse-redis.api.md',
+        'wimse-spiffe.api.md',
+        'wimse-testkit.api.md',
+        'wimse.api.md',
+      ].sort(),
+    )
+  })
+
+  it('would be seen to be stale by one option more, by a door more, and by one that is gone', () => {
+    const name = 'wimse-redis.api.md'
+    const changed = new Map(expected).set(name, expected.get(name)!.replace('keyPrefix', 'prefix'))
+    expect(staleReports(changed)).toEqual([name])
+    expect(staleReports(new Map(expected).set('wimse-new.api.md', ''))).toEqual(['wimse-new.api.md'])
+    const fewer = new Map([...expected].filter(([report]) => report !== name))
+    expect(staleReports(fewer)).toEqual([name])
+  })
+})
