@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { faultsOfReferences, REFERENCE, type ReadTest } from './references.js'
 
 /** How many numbered requirements each family has. */
 const FAMILIES = {
@@ -26,8 +27,7 @@ const ids = Object.entries(FAMILIES).flatMap(([family, count]) =>
 /** What a map is held against. */
 interface Project {
   readonly hasCode: (path: string) => boolean
-  /** Null when there is no such test. */
-  readonly readTest: (path: string) => string | null
+  readonly readTest: ReadTest
 }
 
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
@@ -37,7 +37,6 @@ const project: Project = {
   readTest: (path) => (existsSync(at(path)) ? readFileSync(at(path), 'utf8') : null),
 }
 
-const REFERENCE = /`([\w./-]+\.ts)` "([^"\n]+)"/g
 const REASON = /^(?:not implemented|not yet|out of scope|the deployer’s): .{20,}/
 
 /** Finds all that is wrong with a map, in words. */
@@ -54,7 +53,7 @@ function faultsOf(map: string, required: readonly string[], { hasCode, readTest 
     ...rows.flatMap(([, id, , where = '', shown = '']) =>
       faultsOfRow(where, shown).map((fault) => `${id}: ${fault}`),
     ),
-    ...[...map.matchAll(REFERENCE)].flatMap(([, path, title]) => faultsOfReference(path!, title!)),
+    ...faultsOfReferences(map, readTest),
   ]
 
   function faultsOfRow(where: string, shown: string): string[] {
@@ -65,15 +64,6 @@ function faultsOf(map: string, required: readonly string[], { hasCode, readTest 
       ...paths.filter((path) => !hasCode(path)).map((path) => `there is no code ${path}`),
       ...(shown.match(REFERENCE) === null ? ['names no test'] : []),
     ]
-  }
-
-  /** A title is text that begins a string: of a test, of a row of its table, or of its group. */
-  function faultsOfReference(path: string, title: string): string[] {
-    const source = readTest(path)
-    if (source === null) return [`there is no test ${path}`]
-    return ["'", '"', '`'].some((quote) => source.includes(quote + title))
-      ? []
-      : [`${path} has no "${title}"`]
   }
 }
 

@@ -1,0 +1,128 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import { DENIALS, OUTAGES, REFUSALS, SIGNING_FAULTS } from '../packages/core/src/codes.js'
+
+const root = fileURLToPath(new URL('../', import.meta.url))
+const read = (path: string): string => readFileSync(join(root, path), 'utf8')
+
+const documents = [
+  ...['README.md', 'SECURITY.md', 'SPEC-MAP.md', '.github/CONTRIBUTING.md'],
+  ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.md'))
+    .map((path) => `docs/${path}`),
+  ...readdirSync(join(root, 'packages')).map((name) => `packages/${name}/README.md`),
+]
+
+/** The rows of all tables behind a marker such as `<!-- codes: proof -->`, each as its cells. */
+function rowsBehind(document: string, marker: string): readonly (readonly string[])[] {
+  const [, rest = ''] = document.split(`<!-- ${marker} -->\n`)
+  const table = rest.split('\n\n')[0]!.trimEnd().split('\n').slice(2)
+  return table.map((row) => cellsOf(row))
+}
+
+/** Bars within code are spelled `\|`. */
+function cellsOf(row: string): readonly string[] {
+  return row
+    .split(/(?<!\\)\|/)
+    .slice(1, -1)
+    .map((cell) => cell.trim())
+}
+
+describe('docs/errors.md', () => {
+  const document = read('docs/errors.md')
+  const calledSide = { ...REFUSALS, ...OUTAGES, ...DENIALS }
+
+  it('lists exactly the codes of the called side, each with its status, under its stage', () => {
+    const stages = new Set(Object.values(calledSide).map(({ stage }) => stage))
+    const listed = [...stages].flatMap((stage) =>
+      rowsBehind(document, `codes: ${stage}`).map(([status, code]) => `${code} ${stage} ${status}`),
+    )
+    const known = Object.entries(calledSide).map(
+      ([code, { stage, status }]) => `\`${code}\` ${stage} ${status}`,
+    )
+    expect(listed.sort()).toEqual(known.sort())
+  })
+
+  it('lists exactly the codes of the calling side', () => {
+    const listed = rowsBehind(document, 'codes: signing').map(([code]) => code)
+    expect(listed.sort()).toEqual(
+      Object.keys(SIGNING_FAULTS)
+        .map((code) => `\`${code}\``)
+        .sort(),
+    )
+  })
+
+  it('says of each what it means in the log and how it is cured', () => {
+    const rows = document.split('\n').filter((line) => /^\|.*`WIMSE_[A-Z_]+` \|/.test(line))
+    expect(rows).toHaveLength(Object.keys({ ...calledSide, ...SIGNING_FAULTS }).length)
+    expect(rows.filter((row) => cellsOf(row).some((cell) => cell === ''))).toEqual([])
+  })
+
+  it('quotes texts that are in the code', () => {
+    const sources = readdirSync(join(root, 'packages'), { recursive: true, encoding: 'utf8' })
+      .filter((path) => /^[^/]+\/src\/.*\.ts$/.test(path))
+      .map((path) => read(`packages/${path}`))
+      .join('\n')
+    const rows = document.split('\n').filter((line) => /^\|.*`WIMSE_[A-Z_]+` \|/.test(line))
+    const quotes = rows.flatMap((row) => [...row.matchAll(/"([^"]+)"/g)].map(([, text]) => text!))
+    expect(quotes.length).toBeGreaterThan(60)
+    expect(quotes.filter((text) => !sources.includes(text))).toEqual([])
+  })
+})
+
+describe('docs/operations.md', () => {
+  /** What the plugin says: the first text of each call of a logger. */
+  const messages = readdirSync(join(root, 'packages/fastify/src'))
+    .map((path) => read(`packages/fastify/src/${path}`))
+    .flatMap((text) => text.split(/\blog\.(?:debug|info|warn|error)\(/).slice(1))
+    .map((call) => /'([a-zA-Z][^']* [^']*)'/.exec(call)?.[1] ?? call)
+
+  it('lists every line of the log', () => {
+    const document = read('docs/operations.md')
+    expect(new Set(messages).size).toBeGreaterThan(12)
+    const unlisted = messages.filter((message) => !document.includes(message.split(',')[0]!))
+    expect(unlisted).toEqual([])
+  })
+
+  it('lists no line that is not there', () => {
+    const listed = [...read('docs/operations.md').matchAll(/^\| (?:debug|info|warn|error) \| `([^`]+)` \|/gm)]
+    expect(listed.length).toBeGreaterThan(12)
+    const texts = listed.map(([, text]) => text!.replace(/, …$/, ''))
+    expect(texts.filter((text) => !messages.some((message) => message.startsWith(text)))).toEqual([])
+  })
+})
+
+describe('every link in a document', () => {
+  /** Headings as GitHub makes anchors of them. */
+  const anchorsOf = (document: string): readonly string[] =>
+    [...document.replaceAll(/^```[\s\S]*?^```/gm, '').matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
+      heading!
+        .toLowerCase()
+        .replaceAll(/[^\w\- ]/g, '')
+        .replaceAll(' ', '-'),
+    )
+
+  const brokenIn = (path: string, document: string): readonly string[] =>
+    [...document.replaceAll(/^```[\s\S]*?^```/gm, '').matchAll(/\]\(([^)\s]+)\)/g)]
+      .map(([, target]) => target!)
+      .filter((target) => !/^[a-z]+:/.test(target))
+      .filter((target) => {
+        const [file, anchor] = target.split('#') as [string, string?]
+        const at = file === '' ? path : relative(root, join(root, dirname(path), file))
+        if (!existsSync(join(root, at))) return true
+        if (anchor === undefined) return false
+        return !anchorsOf(read(at.endsWith('.md') ? at : `${at}/README.md`)).includes(anchor)
+      })
+
+  it.for(documents.filter((path) => existsSync(join(root, path))))('of %s leads somewhere', (path) => {
+    expect(brokenIn(path, read(path))).toEqual([])
+  })
+
+  it('would be found when it leads nowhere', () => {
+    const links =
+      '[a](trust.md) [b](gone.md) [c](trust.md#gone) [d](errors.md#calling-side) [e](https://a.example/b)'
+    expect(brokenIn('docs/new.md', links)).toEqual(['gone.md', 'trust.md#gone'])
+  })
+})
