@@ -7,6 +7,7 @@ import {
   readFileSync,
   realpathSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -78,6 +79,39 @@ describe.for(packages)('the tarball of $name', (member) => {
     }
   })
 
+  it('is as large as docs/packages.md says, within a tenth', () => {
+    const found = sizeOf(member)
+    expect(isNear(statedSizes().get(name), found), `docs/packages.md should say: ${rowOf(name, found)}`).toBe(
+      true,
+    )
+  })
+
+  it('says all that a registry and an installer need, as the others do', () => {
+    const manifest: Readonly<Record<string, unknown>> = JSON.parse(
+      readFileSync(join(installed(name), 'package.json'), 'utf8'),
+    )
+    expect(manifest).toMatchObject({
+      description: expect.stringMatching(/.{20,}/),
+      engines: { node: '>=20.19' },
+      files: ['dist', '!dist/**/*.tsbuildinfo', 'src'],
+      keywords: expect.arrayContaining(['wimse']),
+      license: 'MIT',
+      publishConfig: { access: 'public', provenance: true },
+      sideEffects: false,
+      type: 'module',
+    })
+    expect(readFileSync(join(installed(name), 'LICENSE'), 'utf8')).toBe(
+      readFileSync(join(root, 'LICENSE'), 'utf8'),
+    )
+    expect(Object.keys(manifest['scripts'] ?? {})).toEqual([])
+    // Provenance compares it with where a package was built. All of them have it, or none.
+    const [first] = packages
+    const { repository } = readManifest(join(root, first!.folder))
+    expect(manifest['repository']).toEqual(
+      repository === undefined ? undefined : { ...repository, directory: folder },
+    )
+  })
+
   it('has nothing that publint would warn of', async () => {
     const { messages } = await publint({ pkgDir: installed(name), pack: false, strict: true })
     expect(messages).toEqual([])
@@ -89,7 +123,30 @@ describe.for(packages)('the tarball of $name', (member) => {
   })
 })
 
+describe('a release', () => {
+  it('gives all packages one version', () => {
+    const { fixed }: { readonly fixed: readonly (readonly string[])[] } = JSON.parse(
+      readFileSync(join(root, '.changeset/config.json'), 'utf8'),
+    )
+    expect(fixed.map((group) => [...group].sort())).toEqual([packages.map(({ name }) => name).sort()])
+    expect(new Set(packages.map(versionOf)).size).toBe(1)
+  })
+
+  it('is of the packages that docs/packages.md lists', () => {
+    expect([...statedSizes().keys()].sort()).toEqual(packages.map(({ name }) => name).sort())
+  })
+})
+
 describe('the checks of a tarball', () => {
+  it('would find a package that has grown, or shrunk, by more than a tenth', () => {
+    const size = { files: 100, packed: 100, unpacked: 100 }
+    expect(isNear(size, { files: 110, packed: 91, unpacked: 100 })).toBe(true)
+    for (const member of ['files', 'packed', 'unpacked']) {
+      for (const other of [89, 112]) expect(isNear(size, { ...size, [member]: other })).toBe(false)
+    }
+    expect(isNear(undefined, size)).toBe(false)
+  })
+
   it('would find a test, a build log, a configuration or a key', () => {
     const strangers = ['test/a.test.ts', 'src/a.test.ts', 'dist/.tsbuildinfo', 'tsconfig.json', 'src/key.jwk']
     expect(strangersAmong(['package.json', 'dist/a.js', 'src/a/b.ts', ...strangers])).toEqual(strangers)
@@ -184,6 +241,46 @@ function strangersAmong(files: readonly string[]): readonly string[] {
   return files.filter((path) => !ours.test(path))
 }
 
+/** Files, and kilobytes of a thousand bytes. */
+interface Size {
+  readonly files: number
+  readonly packed: number
+  readonly unpacked: number
+}
+
+function sizeOf(member: Member): Size {
+  const folder = installed(member.name)
+  const bytes = contents.get(member.name)!.map((path) => statSync(join(folder, path)).size)
+  return {
+    files: bytes.length,
+    packed: Math.round(statSync(tarballOf(member)).size / 1000),
+    unpacked: Math.round(bytes.reduce((sum, one) => sum + one, 0) / 1000),
+  }
+}
+
+/** What docs/packages.md says of each package. */
+function statedSizes(): ReadonlyMap<string, Size> {
+  const [, rest = ''] = readFileSync(join(root, 'docs/packages.md'), 'utf8').split('<!-- sizes -->\n')
+  const rows = rest.split('\n\n')[0]!.matchAll(/^\| `(.+)` \| (\d+) \| (\d+) \| (\d+) \|$/gm)
+  return new Map(
+    [...rows].map(([, name, files, packed, unpacked]) => [
+      name!,
+      { files: Number(files), packed: Number(packed), unpacked: Number(unpacked) },
+    ]),
+  )
+}
+
+function rowOf(name: string, { files, packed, unpacked }: Size): string {
+  return `| \`${name}\` | ${files} | ${packed} | ${unpacked} |`
+}
+
+function isNear(stated: Size | undefined, found: Size): boolean {
+  if (stated === undefined) return false
+  return (['files', 'packed', 'unpacked'] as const).every(
+    (member) => Math.abs(found[member] - stated[member]) <= stated[member] / 10,
+  )
+}
+
 /** What Are The Types Wrong says about a tarball. */
 async function typesOf(member: Member, profile: 'esm-only' | 'strict'): Promise<Outcome> {
   const attw = createRequire(import.meta.url).resolve('@arethetypeswrong/cli/package.json')
@@ -194,6 +291,7 @@ async function typesOf(member: Member, profile: 'esm-only' | 'strict'): Promise<
 interface Manifest {
   readonly version: string
   readonly dependencies?: Readonly<Record<string, string>>
+  readonly repository?: Readonly<Record<string, string>>
 }
 
 function readManifest(folder: string): Manifest {
