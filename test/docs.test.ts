@@ -3,12 +3,16 @@ import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { DENIALS, OUTAGES, REFUSALS, SIGNING_FAULTS } from '../packages/core/src/codes.js'
+import { faultsOfReferences, REFERENCE } from './references.js'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
 
 const documents = [
-  ...['README.md', 'SECURITY.md', 'SPEC-MAP.md', '.github/CONTRIBUTING.md'],
+  'README.md',
+  'SECURITY.md',
+  'SPEC-MAP.md',
+  '.github/CONTRIBUTING.md',
   ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.md'))
     .map((path) => `docs/${path}`),
@@ -69,6 +73,69 @@ describe('docs/errors.md', () => {
     const quotes = rows.flatMap((row) => [...row.matchAll(/"([^"]+)"/g)].map(([, text]) => text!))
     expect(quotes.length).toBeGreaterThan(60)
     expect(quotes.filter((text) => !sources.includes(text))).toEqual([])
+  })
+})
+
+describe('docs/threat-model.md', () => {
+  const document = read('docs/threat-model.md')
+  const readTest = (path: string): string | null =>
+    existsSync(join(root, 'test', path)) ? read(`test/${path}`) : null
+
+  /** What is wrong with the promises of a threat model, in words. */
+  const faultsOf = (model: string): readonly string[] => {
+    const promises = model.split('\n').flatMap((line) => (/^\| P-\d+ \|/.test(line) ? [cellsOf(line)] : []))
+    return [
+      ...promises.flatMap(([id], index) =>
+        id === `P-${String(index + 1).padStart(2, '0')}` ? [] : [`${id} is out of turn`],
+      ),
+      ...promises.flatMap(([id, , code = '']) => {
+        const paths = [...code.matchAll(/`([^`]+)`/g)].map(([, path]) => path!)
+        return paths.length > 0 && paths.every((path) => existsSync(join(root, 'packages', path)))
+          ? []
+          : [`${id} names no code, or code that is not there`]
+      }),
+      ...promises.flatMap(([id, , , shown = '']) =>
+        shown.match(REFERENCE) === null ? [`${id} names no test`] : [],
+      ),
+      ...faultsOfReferences(model, readTest),
+    ]
+  }
+
+  it('promises nothing without code and a test that shows it', () => {
+    expect(document.match(/^\| P-\d+ \|/gm)?.length).toBeGreaterThan(30)
+    expect(faultsOf(document)).toEqual([])
+  })
+
+  it.for([
+    ['a promise that is gone', '| P-02 | ', '| P-0x | ', 'P-03 is out of turn'],
+    ['code that is not there', '`core/src/trust/wit.ts`', '`core/src/gone.ts`', 'P-03 names no code'],
+    [
+      'a test of another name',
+      '"no later hook, ',
+      '"some later hook, ',
+      'fastify/order.test.ts has no "some',
+    ],
+    [
+      'a test that is not there',
+      '`fastify/order.test.ts`',
+      '`fastify/gone.test.ts`',
+      'there is no test fastify/gone',
+    ],
+    ['a promise without a test', '`fastify/order.test.ts` "', '"', 'P-02 names no test'],
+  ] as const)('is seen to be wrong by %s', ([, from, to, fault]) => {
+    expect(document).toContain(from)
+    expect(faultsOf(document.replace(from, to)).some((found) => found.startsWith(fault))).toBe(true)
+  })
+
+  it('says of all that is not protected what that means and what to do', () => {
+    const [, section = ''] = document.split('## What is not protected\n')
+    const rows = section
+      .split('\n## ')[0]!
+      .split('\n')
+      .filter((line) => line.startsWith('| '))
+      .slice(2)
+    expect(rows.length).toBeGreaterThan(20)
+    expect(rows.filter((row) => cellsOf(row).length !== 3 || cellsOf(row).includes(''))).toEqual([])
   })
 })
 
