@@ -51,7 +51,7 @@ describe('fileCredentials(), on a real disk (CLI-07, CLI-05)', () => {
     }
   }
   const eventually = async (expected: string): Promise<void> => {
-    for (let tries = 0; tries < 200 && (await subject()) !== expected; tries++) await sleep(10)
+    for (let tries = 0; tries < 1000 && (await subject()) !== expected; tries++) await sleep(10)
     expect(await subject()).toBe(expected)
   }
 

@@ -177,7 +177,7 @@ describe('jwksUri, against a real https server (BCP-09, CNF-10)', () => {
       return kids
     })
     expect(await kidsWith({ timeoutMs: 1000 })).toBe('a')
-    expect(performance.now() - start).toBeLessThan(900)
+    expect(performance.now() - start).toBeLessThan(990)
     // Waiting for a turn is part of the time a fetch may take.
     expect(new Set((await Promise.all(waiting)).map((kids) => kids.slice(0, 5)))).toEqual(new Set(['none:']))
     expect(performance.now() - start).toBeLessThan(2500)
