@@ -1,19 +1,18 @@
 // What does a claim cost at a thousand to four million live proofs, next to the one signature a request
 // cannot do without? And through Redis, next to a bare SET of the same client?
 // Run after `npm run setup` and a build: npm run bench:replay [--store|--redis]
-import { execFileSync, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { generateKeyPairSync, randomBytes, randomFillSync, sign, verify } from 'node:crypto'
-import { cpus } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { Redis as Valkey } from 'iovalkey'
 import { createClient } from 'redis'
 import { memoryReplayStore } from 'wimse'
 import { redisReplayStore } from 'wimse-redis'
+import { median, title } from './measure.mjs'
 
 const LIFE_SECONDS = 125
-const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim()
-console.log(`${cpus()[0].model}, ${cpus().length} cores, Node ${process.version}, commit ${commit}\n`)
+title()
 
 const random = Buffer.alloc(32 * 4096)
 let used = random.length
@@ -25,8 +24,6 @@ function newFingerprint() {
   }
   return random.toString('base64url', used, (used += 32))
 }
-
-const median = (numbers) => numbers.toSorted((a, b) => a - b)[numbers.length >> 1]
 
 if (!process.argv.includes('--redis')) await benchMemory()
 if (!process.argv.includes('--store')) await benchRedis()

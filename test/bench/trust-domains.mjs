@@ -1,9 +1,9 @@
 // What do ten thousand configured trust domains cost at start, in time and memory, and per request?
 // Run after `npm run setup` and a build: npm run bench:trust
 import { createServer } from 'node:http'
-import { cpus } from 'node:os'
 import { createAuthenticator, signRequest } from 'wimse'
 import { createTestIdentityServer, generateTestKeyPair } from 'wimse-testkit'
+import { title } from './measure.mjs'
 
 const DOMAINS = 10_000
 const ORIGIN = 'https://inventory.example.com'
@@ -17,7 +17,7 @@ const memory = async () => {
   return { rss: rss / 2 ** 20, heap: heapUsed / 2 ** 20 }
 }
 
-console.log(`${cpus()[0].model}, ${cpus().length} cores, Node ${process.version}`)
+title()
 
 const identityServer = createTestIdentityServer({ origin: 'wimse://d0.example' })
 const keySets = Array.from({ length: DOMAINS }, (_, index) =>
@@ -81,6 +81,8 @@ const rows = [
     timeoutMs: 30_000,
   })),
 ]
-console.table(rows)
-console.log(`${fetches} fetches for ${DOMAINS} jwksUri`)
+console.log(`| ${Object.keys(rows[0]).join(' | ')} |`)
+console.log(`| --- |${' ---: |'.repeat(Object.keys(rows[0]).length - 1)}`)
+for (const row of rows) console.log(`| ${Object.values(row).join(' | ')} |`)
+console.log(`\n${fetches} fetches for ${DOMAINS} jwksUri\n`)
 issuer.close()
