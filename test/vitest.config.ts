@@ -18,6 +18,7 @@ export default defineConfig({
     alias: {
       'fastify-wimse': source('packages/fastify'),
       'fastify-wimse-client': source('packages/fastify-client'),
+      'wimse-cli': source('packages/cli'),
       'wimse-redis': source('packages/redis'),
       'wimse-spiffe': source('packages/spiffe'),
       'wimse-testkit': source('packages/testkit'),

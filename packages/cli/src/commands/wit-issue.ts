@@ -1,0 +1,94 @@
+import { issueWit } from 'wimse'
+import type { Command } from '../command.js'
+import { EXIT, inputFailure, usageFailure } from '../failure.js'
+import { refuseSharedStdin } from '../input.js'
+import { readPrivateKey, readPublicKey, writeSecret } from '../key-files.js'
+import { readSeconds, required } from '../option-values.js'
+
+/** `wimse wit issue` */
+export const witIssueCommand: Command = {
+  name: 'wit issue',
+  summary: 'Sign an identity token that binds a workload identifier to a public key.',
+  options: {
+    'issuer-key': { value: 'FILE', about: 'private JWK of the identity server, with its alg', isFile: true },
+    subject: { value: 'ID', about: 'workload identifier, such as wimse://example.com/checkout' },
+    'confirmation-key': {
+      value: 'FILE',
+      about: 'JWK of the workload; of a private one only the public half is read into the token',
+      isFile: true,
+    },
+    lifetime: { value: 'SECONDS', about: 'default 3600' },
+    issuer: { value: 'URI', about: 'iss, for audit' },
+    claim: {
+      value: 'NAME=VALUE',
+      multiple: true,
+      about: 'a further claim; a value that is JSON is taken as such, others as text',
+    },
+    out: { value: 'FILE', about: 'write the token there, readable by you alone', isFile: true },
+    force: { about: 'replace FILE when it is there' },
+  },
+  notes: [
+    'This is for development and tests: it does not ask whether the workload is who you say. An identity server does.',
+  ],
+  positionals: [0, 0],
+  examples: [
+    'wimse wit issue --issuer-key issuer.jwk --subject wimse://example.com/checkout \\\n' +
+      '  --confirmation-key checkout.jwk --out checkout.wit',
+    'wimse wit issue --issuer-key issuer.jwk --subject wimse://example.com/checkout \\\n' +
+      '  --confirmation-key checkout.jwk --lifetime 300 --claim region=eu --claim replicas=3',
+  ],
+  async run({ given, terminal, json, now, warn }) {
+    const issuerFile = required('issuer-key', given.one('issuer-key'), '`wimse key --out issuer.jwk` makes one.')
+    const subject = required('subject', given.one('subject'), 'For example wimse://example.com/checkout.')
+    const confirmationFile = required(
+      'confirmation-key',
+      given.one('confirmation-key'),
+      '`wimse key --out checkout.jwk` makes one.',
+    )
+    refuseSharedStdin([issuerFile, confirmationFile])
+    if (given.has('force') && !given.has('out')) throw usageFailure('--force has no meaning without --out')
+    const issuerKey = await readPrivateKey(issuerFile, 'the issuer key', terminal, warn)
+    if (typeof issuerKey === 'string') {
+      throw inputFailure(
+        'the issuer key is PEM, which does not say its algorithm',
+        'Give a private JWK with alg and kid.',
+      )
+    }
+    const wit = await issueWit({
+      issuerKey,
+      subject,
+      confirmationKey: await readPublicKey(confirmationFile, 'the confirmation key', terminal),
+      issuer: given.one('issuer'),
+      lifetime: readSeconds('lifetime', given.one('lifetime')),
+      claims: readClaims(given.all('claim')),
+      now,
+    })
+    const file = given.one('out')
+    if (file !== undefined) await writeSecret(file, `${wit}\n`, given.has('force'))
+    if (json) {
+      const document = { command: 'wit issue', file: file ?? null, ...(file === undefined ? { wit } : {}) }
+      terminal.stdout(`${JSON.stringify(document, null, 2)}\n`)
+    } else if (file === undefined) terminal.stdout(`${wit}\n`)
+    return EXIT.done
+  },
+}
+
+function readClaims(texts: readonly string[]): Record<string, unknown> {
+  const claims = texts.map((text) => {
+    const equals = text.indexOf('=')
+    if (equals < 1) throw usageFailure('--claim is not a name, = and a value', 'For example --claim region=eu.')
+    return [text.slice(0, equals), valueOf(text.slice(equals + 1))] as const
+  })
+  const names = claims.map(([name]) => name)
+  const repeated = names.some((name, index) => names.indexOf(name) !== index)
+  if (repeated) throw usageFailure('--claim names one claim twice', 'Give a list as JSON: --claim \'roles=["a","b"]\'.')
+  return Object.fromEntries(claims)
+}
+
+function valueOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}

@@ -1,0 +1,97 @@
+import { request as requestHttp } from 'node:http'
+import { request as requestHttps } from 'node:https'
+import type { IncomingMessage } from 'node:http'
+import { EXIT, Failure } from './failure.js'
+
+/** One request as it goes out. */
+export interface Outgoing {
+  readonly url: URL
+  readonly method: string
+  readonly headers: readonly (readonly [name: string, value: string])[]
+  readonly body: Buffer | null
+  /** PEM; undefined for those of the system. */
+  readonly ca: string | undefined
+  /** Seconds until the whole answer has to be there. */
+  readonly maxTime: number
+}
+
+/** The head of an answer, and its body as it comes. */
+export interface Answer {
+  readonly httpVersion: string
+  readonly status: number
+  readonly statusText: string
+  readonly headers: readonly (readonly [name: string, value: string])[]
+  readonly body: AsyncIterable<Uint8Array>
+}
+
+/**
+ * Sends one request and follows no redirect: `fetch` would carry identity and proof to wherever it leads.
+ *
+ * @throws Failure `NETWORK` when there is no answer in time
+ */
+export async function exchange({ url, method, headers, body, ca, maxTime }: Outgoing): Promise<Answer> {
+  const send = url.protocol === 'https:' ? requestHttps : requestHttp
+  const signal = AbortSignal.timeout(maxTime * 1000)
+  const fields = [...headers, ...(body === null ? [] : [['Content-Length', String(body.length)] as const])]
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    // Not the process's proxy nor its agent: one connection, closed at the end.
+    const outgoing = send(url, { method, agent: false, signal, ...(ca === undefined ? {} : { ca }) }, resolve)
+    outgoing.on('error', reject)
+    for (const [name, values] of grouped(fields)) outgoing.setHeader(name, values)
+    outgoing.end(body ?? undefined)
+  }).catch((error: unknown) => {
+    throw unreachable(url, error, maxTime)
+  })
+  const { rawHeaders } = response
+  return {
+    httpVersion: response.httpVersion,
+    status: response.statusCode ?? 0,
+    statusText: response.statusMessage ?? '',
+    headers: Array.from({ length: rawHeaders.length / 2 }, (_, index) => [
+      rawHeaders[2 * index]!,
+      rawHeaders[2 * index + 1]!,
+    ]),
+    body: chunksOf(response, url, maxTime),
+  }
+}
+
+async function* chunksOf(response: IncomingMessage, url: URL, maxTime: number): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const chunk of response) yield chunk as Uint8Array
+  } catch (error) {
+    throw unreachable(url, error, maxTime)
+  }
+}
+
+/** A field given several times is sent several times. */
+function grouped(fields: Outgoing['headers']): ReadonlyMap<string, string | string[]> {
+  const byName = new Map<string, { name: string; values: string[] }>()
+  for (const [name, value] of fields) {
+    const entry = byName.get(name.toLowerCase()) ?? { name, values: [] }
+    entry.values.push(value)
+    byName.set(name.toLowerCase(), entry)
+  }
+  return new Map(
+    [...byName.values()].map(({ name, values }) => [name, values.length === 1 ? values[0]! : values]),
+  )
+}
+
+const CAUSES: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens there',
+  ENOTFOUND: 'there is no such host',
+  EAI_AGAIN: 'names cannot be looked up right now',
+  ECONNRESET: 'the connection was closed before an answer',
+  CERT_HAS_EXPIRED: 'its certificate has expired',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is signed by itself; --cacert names one to trust',
+  SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is of an unknown authority; --cacert names one to trust',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate is of an unknown authority; --cacert names one to trust',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its certificate is of an unknown authority; --cacert names one to trust',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another host',
+}
+
+function unreachable({ origin }: URL, error: unknown, maxTime: number): Failure {
+  const { code, name } = error as NodeJS.ErrnoException
+  const isLate = name === 'AbortError' || name === 'TimeoutError'
+  const cause = isLate ? `no answer within ${maxTime} s` : (CAUSES[code ?? ''] ?? code ?? 'no answer')
+  return new Failure(EXIT.unreachable, 'NETWORK', `${origin} did not answer: ${cause}`)
+}

@@ -1,0 +1,116 @@
+import { type JsonObject, parseJsonObject, readFileWithin } from 'wimse'
+import { type Failure, inputFailure, usageFailure } from './failure.js'
+import type { Terminal } from './terminal.js'
+
+/** Bytes that a key, a token or a pasted request may have. */
+const LONGEST_INPUT = 1_048_576
+
+/** Reads a file, or standard input where the path is `-`, as text. @throws Failure that names the path */
+export async function readText(path: string, what: string, terminal: Terminal): Promise<string> {
+  return (await readBytes(path, what, terminal)).toString('utf8')
+}
+
+/** As {@link readText}, as bytes. */
+export async function readBytes(
+  path: string,
+  what: string,
+  terminal: Terminal,
+  maxBytes: number = LONGEST_INPUT,
+): Promise<Buffer> {
+  if (path === '-') return readStdin(what, terminal, maxBytes)
+  try {
+    return await readFileWithin(path, maxBytes, AbortSignal.timeout(10_000))
+  } catch (error) {
+    throw unreadable(path, what, error)
+  }
+}
+
+async function readStdin(what: string, { stdin }: Terminal, maxBytes: number): Promise<Buffer> {
+  if (stdin === null) {
+    throw usageFailure(
+      `${what} is to come from standard input, and nothing is there`,
+      'Pipe it in, or give a file.',
+    )
+  }
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of stdin) {
+    chunks.push(chunk)
+    length += chunk.length
+    if (length > maxBytes) throw inputFailure(`${what} on standard input is longer than ${maxBytes} bytes`)
+  }
+  return Buffer.concat(chunks)
+}
+
+function unreadable(path: string, what: string, error: unknown): Failure {
+  const { code, message } = error as NodeJS.ErrnoException
+  const why =
+    code === 'ENOENT'
+      ? 'there is no such file'
+      : code === 'EACCES' || code === 'EPERM'
+        ? 'you may not read it'
+        : code === 'EISDIR'
+          ? 'it is a folder'
+          : code === undefined
+            ? message
+            : `it cannot be read (${code})`
+  return inputFailure(`${what}: ${path}: ${why}`)
+}
+
+/** Reads a JSON object strictly: no member twice, nothing behind it. */
+export async function readJson(path: string, what: string, terminal: Terminal): Promise<JsonObject> {
+  const bytes = await readBytes(path, what, terminal)
+  const object = parseJsonObject(bytes)
+  if (object !== null) return object
+  throw inputFailure(`${what}: ${nameOf(path)} is not one JSON object without a member twice`)
+}
+
+/** Reads a token: one line of printable ASCII. */
+export async function readToken(path: string, what: string, terminal: Terminal): Promise<string> {
+  const text = (await readText(path, what, terminal)).trim()
+  if (text === '') throw inputFailure(`${what}: ${nameOf(path)} is empty`)
+  if (/[^\x21-\x7e]/.test(text)) {
+    throw inputFailure(
+      `${what}: ${nameOf(path)} is not one token`,
+      'A token is one line without spaces in it.',
+    )
+  }
+  return text
+}
+
+/** A file as an error names it. */
+export function nameOf(path: string): string {
+  return path === '-' ? 'standard input' : path
+}
+
+/** Whether a word on the command line is a token and no path. */
+export function looksLikeToken(word: string): boolean {
+  return /^e[yw3][\w-]*\.[\w-]*\.[\w-]*$/.test(word)
+}
+
+/** What to say when a token came on the command line. */
+export const ARGV_WARNING: string =
+  'a token on the command line can be read by every process of this machine and stays in the history of ' +
+  'the shell; give a file, or - for standard input'
+
+/**
+ * Reads a token given as operand or option: a path, `-`, or the token itself, of which is warned. Only one of a
+ * command's inputs can be standard input.
+ */
+export async function readTokenArgument(
+  word: string,
+  what: string,
+  terminal: Terminal,
+  warn: (text: string) => void,
+): Promise<string> {
+  if (!looksLikeToken(word)) return readToken(word, what, terminal)
+  warn(ARGV_WARNING)
+  return word
+}
+
+/** Refuses two inputs from standard input, which can be read once. */
+export function refuseSharedStdin(paths: readonly (string | undefined)[]): void {
+  if (paths.filter((path) => path === '-').length > 1) {
+    throw usageFailure('standard input can be read once, and more than one input is to come from it')
+  }
+}

@@ -1,0 +1,107 @@
+import { createPublicKey, type JsonWebKey } from 'node:crypto'
+import { chmod, open, rename, stat, unlink } from 'node:fs/promises'
+import { parseJsonObject } from 'wimse'
+import { Failure, EXIT, inputFailure } from './failure.js'
+import { nameOf, readText } from './input.js'
+import type { Terminal } from './terminal.js'
+
+/** A JWK as it is written down. */
+export type WrittenJwk = JsonWebKey & { readonly alg?: string; readonly kid?: string; readonly use?: string }
+
+/** Members that only the holder of a key may know. */
+const PRIVATE_MEMBERS: ReadonlySet<string> = new Set(['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'])
+
+/** Reads a private key: a JWK, or PKCS #8 or SEC 1 in PEM, which is given back as it is. */
+export async function readPrivateKey(
+  path: string,
+  what: string,
+  terminal: Terminal,
+  warn: (text: string) => void,
+): Promise<WrittenJwk | string> {
+  const text = await readText(path, what, terminal)
+  await warnOfReaders(path, what, warn)
+  if (text.trimStart().startsWith('-----BEGIN')) return text.trim()
+  const jwk = parseJwk(text, path, what)
+  if (typeof jwk['d'] === 'string') return jwk
+  throw inputFailure(
+    `${what}: ${nameOf(path)} is a public key`,
+    'Give the file with the private key, which `wimse key --out` wrote.',
+  )
+}
+
+/** Reads the public half of a key, private members and all left behind. */
+export async function readPublicKey(path: string, what: string, terminal: Terminal): Promise<WrittenJwk> {
+  const text = await readText(path, what, terminal)
+  if (!text.trimStart().startsWith('-----BEGIN')) return publicHalf(parseJwk(text, path, what), path, what)
+  try {
+    return createPublicKey(text).export({ format: 'jwk' })
+  } catch {
+    throw inputFailure(`${what}: ${nameOf(path)} is not a key in PEM`)
+  }
+}
+
+/** The public half of a JWK. */
+export function publicHalf(jwk: WrittenJwk, path: string, what: string): WrittenJwk {
+  if (jwk.kty === 'oct') {
+    throw inputFailure(`${what}: ${nameOf(path)} is a secret, which has no public half`)
+  }
+  const members = Object.entries(jwk).filter(([name]) => !PRIVATE_MEMBERS.has(name))
+  const half = Object.fromEntries(members) as WrittenJwk
+  try {
+    createPublicKey({ key: half, format: 'jwk' })
+  } catch {
+    throw inputFailure(`${what}: ${nameOf(path)} is not a key that can be used`)
+  }
+  return half
+}
+
+function parseJwk(text: string, path: string, what: string): WrittenJwk {
+  const jwk = parseJsonObject(Buffer.from(text.trim()))
+  if (jwk !== null && typeof jwk['kty'] === 'string') return jwk as WrittenJwk
+  const isSet = jwk !== null && Array.isArray(jwk['keys'])
+  throw inputFailure(
+    `${what}: ${nameOf(path)} is ${isSet ? 'a set of keys' : 'neither a JWK nor PEM'}`,
+    isSet ? 'Give a file with one key.' : '`wimse key --out FILE` makes one.',
+  )
+}
+
+/** On Windows the mode says nothing. */
+async function warnOfReaders(path: string, what: string, warn: (text: string) => void): Promise<void> {
+  if (path === '-' || process.platform === 'win32') return
+  const { mode } = await stat(path)
+  if ((mode & 0o077) !== 0) warn(`${what}: ${path} can be read by others; chmod 600 keeps it private`)
+}
+
+/**
+ * Writes a secret to a file that nobody else can read, not even while it is written. A file that is there is
+ * replaced with `force` alone, and then as a whole.
+ *
+ * @throws Failure when there is one, or it cannot be written
+ */
+export async function writeSecret(path: string, text: string, force: boolean): Promise<void> {
+  const target = force ? `${path}.${process.pid}.new` : path
+  try {
+    // Fails when the name is there, even as a link to nowhere.
+    const file = await open(target, 'wx', 0o600)
+    try {
+      await file.writeFile(text)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    if (process.platform !== 'win32') await chmod(target, 0o600)
+    if (force) await rename(target, path)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (force && code !== 'EEXIST') await unlink(target).catch(() => undefined)
+    if (code === 'EEXIST' && !force) {
+      throw new Failure(
+        EXIT.usage,
+        'INPUT',
+        `${path} is there already and was not touched`,
+        'A key that is overwritten is gone. Choose another name, or say --force.',
+      )
+    }
+    throw inputFailure(`${path} cannot be written (${code ?? 'for a reason unknown'})`)
+  }
+}

@@ -1,0 +1,109 @@
+import { SigningError } from 'wimse'
+import type { Command } from './command.js'
+import { findCommand, readCommandLine } from './command-line.js'
+import { callCommand } from './commands/call.js'
+import { completionCommand } from './commands/completion.js'
+import { conformanceCommand } from './commands/conformance.js'
+import { inspectCommand } from './commands/inspect.js'
+import { keyCommand } from './commands/key.js'
+import { witIssueCommand } from './commands/wit-issue.js'
+import { witVerifyCommand } from './commands/wit-verify.js'
+import { wptSignCommand } from './commands/wpt-sign.js'
+import { wptVerifyCommand } from './commands/wpt-verify.js'
+import { cureOf } from './cures.js'
+import { EXIT, type ExitCode, Failure, usageFailure } from './failure.js'
+import { helpOf, overview } from './help.js'
+import { readEpoch } from './option-values.js'
+import { printable } from './printable.js'
+import type { Terminal } from './terminal.js'
+
+const commands: readonly Command[] = [
+  keyCommand,
+  witIssueCommand,
+  witVerifyCommand,
+  wptSignCommand,
+  wptVerifyCommand,
+  inspectCommand,
+  callCommand,
+  conformanceCommand,
+  completionCommand((): readonly Command[] => commands),
+]
+
+/**
+ * Runs one command line. It never throws: what goes wrong is told on standard error, or with `--json` on
+ * standard output, without any token, key or stack.
+ *
+ * @param words what follows `wimse`
+ */
+export async function run(words: readonly string[], terminal: Terminal): Promise<ExitCode> {
+  // Looked for by hand, so that a command line that cannot be read is answered in the form asked for.
+  const json = words.includes('--json')
+  try {
+    return await runCommand(words, terminal, json)
+  } catch (error) {
+    return report(error, terminal, json)
+  }
+}
+
+async function runCommand(words: readonly string[], terminal: Terminal, json: boolean): Promise<ExitCode> {
+  const [first] = words
+  if (first === '--help' || first === '-h' || first === 'help') {
+    terminal.stdout(overview(commands))
+    return EXIT.done
+  }
+  const found = findCommand(words, commands)
+  if (found === null) {
+    const group = commands.filter(({ name }) => first !== undefined && name.startsWith(`${first} `))
+    if (group.length > 0 && words.some((word) => word === '--help' || word === '-h')) {
+      terminal.stdout(group.map(helpOf).join('\n'))
+      return EXIT.done
+    }
+    throw usageFailure(
+      group.length > 0
+        ? `wimse ${first} needs one of: ${group.map(({ name }) => name.split(' ')[1]).join(', ')}`
+        : first === undefined
+          ? 'no command given'
+          : 'there is no such command',
+      'wimse --help lists the commands.',
+    )
+  }
+  const { command, rest } = found
+  const given = readCommandLine(command, rest)
+  if (given.has('help')) {
+    terminal.stdout(helpOf(command))
+    return EXIT.done
+  }
+  const now = given.has('now') ? readEpoch('now', given.one('now')!) : terminal.now()
+  const warn = (text: string): void => terminal.stderr(`wimse: warning: ${printable(text)}\n`)
+  return command.run({ given, terminal, json, now, warn })
+}
+
+function report(error: unknown, terminal: Terminal, json: boolean): ExitCode {
+  const { exitCode, code, message, cure } = asFailure(error)
+  if (json) {
+    terminal.stdout(`${JSON.stringify({ error: { code, message, cure } }, null, 2)}\n`)
+  } else {
+    terminal.stderr(`wimse: ${printable(message)}\n${cure === null ? '' : `  ${printable(cure)}\n`}`)
+  }
+  return exitCode
+}
+
+function asFailure(error: unknown): Failure {
+  if (error instanceof Failure) return error
+  if (error instanceof SigningError) {
+    const { code, message, diagnostics } = error
+    return new Failure(EXIT.refused, code, `${message} ${sentence(diagnostics.reason)} (${code})`, cureOf(code))
+  }
+  // The packages name the option that is wrong, and nothing of its value.
+  if (error instanceof TypeError) return usageFailure(error.message)
+  return new Failure(
+    EXIT.usage,
+    'INTERNAL',
+    `something went wrong that should not have: ${error instanceof Error ? error.name : typeof error}`,
+    'This is a fault of wimse itself: please report it, with the command line and without its tokens.',
+  )
+}
+
+function sentence(text: string): string {
+  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`
+}
