@@ -54,7 +54,7 @@ function unreadable(path: string, what: string, error: unknown): Failure {
           : code === undefined
             ? message
             : `it cannot be read (${code})`
-  return inputFailure(`${what}: ${path}: ${why}`)
+  return inputFailure(`${what}: ${nameOf(path)}: ${why}`)
 }
 
 /** Reads a JSON object strictly: no member twice, nothing behind it. */
@@ -78,9 +78,15 @@ export async function readToken(path: string, what: string, terminal: Terminal):
   return text
 }
 
-/** A file as an error names it. */
+/**
+ * A file as an error names it. Somebody may have given a token or a key where a path belongs: what does not look
+ * like a path is not repeated.
+ */
 export function nameOf(path: string): string {
-  return path === '-' ? 'standard input' : path
+  if (path === '-') return 'standard input'
+  const isPath = /^[\w .:/\\~@+=,-]{1,512}$/.test(path) && !/e[yw3][\w-]{14,}/.test(path)
+  const isMarked = path.length <= 24 || /[/\\]/.test(path) || /\.[A-Za-z]{1,8}$/.test(path)
+  return isPath && isMarked ? path : 'what was given for it'
 }
 
 /** Whether a word on the command line is a token and no path. */

@@ -98,10 +98,10 @@ export async function writeSecret(path: string, text: string, force: boolean): P
       throw new Failure(
         EXIT.usage,
         'INPUT',
-        `${path} is there already and was not touched`,
+        `${nameOf(path)} is there already and was not touched`,
         'A key that is overwritten is gone. Choose another name, or say --force.',
       )
     }
-    throw inputFailure(`${path} cannot be written (${code ?? 'for a reason unknown'})`)
+    throw inputFailure(`${nameOf(path)} cannot be written (${code ?? 'for a reason unknown'})`)
   }
 }

@@ -1,4 +1,4 @@
-import { createTrustBundleSource, parseWorkloadIdentifier, readTrustBundle, type TrustKey } from 'wimse'
+import { createTrustBundleSource, isSecureUrl, parseWorkloadIdentifier, readTrustBundle, type TrustKey } from 'wimse'
 import type { ExplainTrustDomain } from 'wimse/explain'
 import type { Given, OptionSpec } from './command.js'
 import { EXIT, Failure, inputFailure, usageFailure } from './failure.js'
@@ -90,6 +90,12 @@ async function fetchKeySet(
 ): Promise<KeySet> {
   const ca = given.one('cacert')
   const certificates = ca === undefined ? {} : { ca: await readText(ca, 'the certificates', terminal) }
+  if (!URL.canParse(url) || !isSecureUrl(new URL(url))) {
+    throw usageFailure(
+      '--jwks is neither an https URL nor one on this machine',
+      'Whoever can change the keys on their way decides who is trusted: use https, or a file.',
+    )
+  }
   let reason = 'no answer'
   const source = createTrustBundleSource(
     { jwksUri: url, ...certificates },

@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { dirname, join, resolve, sep } from 'node:path'
 import type { JsonObject } from 'wimse'
 import { inputFailure } from '../failure.js'
-import { readJson } from '../input.js'
+import { nameOf, readJson } from '../input.js'
 import type { Terminal } from '../terminal.js'
 
 /** One file of vectors; its name is relative to the folder that was given. */
@@ -19,7 +19,7 @@ export async function readVectorFiles(path: string, terminal: Terminal): Promise
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'ENOTDIR') return [await readFrom(dirname(path), path.slice(dirname(path).length + 1), terminal)]
-    throw inputFailure(`the vectors: ${path}: ${code === 'ENOENT' ? 'there is no such folder' : 'it cannot be read'}`)
+    throw inputFailure(`the vectors: ${nameOf(path)}: ${code === 'ENOENT' ? 'there is no such folder' : 'it cannot be read'}`)
   }
   if (!names.includes('manifest.json')) {
     return Promise.all(names.map(async (name) => readFrom(path, name, terminal)))

@@ -1,0 +1,81 @@
+import { statSync, symlinkSync } from 'node:fs'
+import { calculateJwkThumbprint, type JWK } from 'jose'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { ALGORITHM_NAMES } from '../../packages/core/src/jws/algorithms.js'
+import { createWorkplace, secretsIn, type Workplace } from './wimse.js'
+
+let place: Workplace
+beforeEach(() => {
+  place = createWorkplace()
+})
+afterEach(() => place.remove())
+
+describe('wimse key', () => {
+  it.for(ALGORITHM_NAMES)('makes a key for %s, with its thumbprint for an id', async (alg) => {
+    const { code, stdout } = await place.wimse(['key', '--alg', alg, '--out', 'a.jwk'])
+    expect(code).toBe(0)
+    const [privateJwk, publicJwk] = [JSON.parse(place.read('a.jwk')), JSON.parse(stdout)] as JWK[]
+    expect(privateJwk).toMatchObject({ ...publicJwk, alg, d: expect.any(String) })
+    expect(publicJwk!.kid).toBe(await calculateJwkThumbprint(publicJwk!))
+    expect(Object.keys(publicJwk!).filter((name) => /^(?:d|p|q|dp|dq|qi)$/.test(name))).toEqual([])
+  })
+
+  it.skipIf(process.platform === 'win32')('writes a file that nobody else can read', async () => {
+    await place.wimse(['key', '--out', 'a.jwk'])
+    expect(statSync(place.path('a.jwk')).mode & 0o777).toBe(0o600)
+    place.write('b.jwk', 'old')
+    await place.wimse(['key', '--out', 'b.jwk', '--force'])
+    expect(statSync(place.path('b.jwk')).mode & 0o777).toBe(0o600)
+  })
+
+  it('touches no file that is there, unless told to', async () => {
+    place.write('a.jwk', 'precious')
+    const { code, stdout, stderr } = await place.wimse(['key', '--out', 'a.jwk'])
+    expect({ code, stdout, kept: place.read('a.jwk') }).toEqual({ code: 2, stdout: '', kept: 'precious' })
+    expect(stderr).toContain('--force')
+    expect((await place.wimse(['key', '--out', 'a.jwk', '--force'])).code).toBe(0)
+    expect(place.read('a.jwk')).toContain('"d"')
+  })
+
+  it('does not write through a link', async () => {
+    symlinkSync(place.path('elsewhere'), place.path('a.jwk'))
+    expect((await place.wimse(['key', '--out', 'a.jwk'])).code).toBe(2)
+    expect(() => place.read('elsewhere')).toThrow('ENOENT')
+  })
+
+  it('prints the private key where no file is named, which is to ask for it', async () => {
+    const { code, stdout } = await place.wimse(['key', '--json'])
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({ command: 'key', file: null, privateKey: { d: expect.any(String) } })
+  })
+
+  it('prints the public half of a key, of every kind, and nothing private', async () => {
+    for (const alg of ['ES256', 'RS256', 'EdDSA']) {
+      const made = await place.wimse(['key', '--alg', alg, '--out', `${alg}.jwk`])
+      const { code, stdout } = await place.wimse(['key', '--public', `${alg}.jwk`])
+      expect({ code, stdout }).toEqual({ code: 0, stdout: made.stdout })
+      const set = await place.wimse(['key', '--public', '-', '--set'], place.read(`${alg}.jwk`))
+      expect(JSON.parse(set.stdout)).toEqual({ keys: [JSON.parse(stdout)] })
+    }
+  })
+
+  it.for([
+    [['--alg', 'HS256'], '--alg is not'],
+    [['--set'], '--set is for public keys'],
+    [['--force'], '--force has no meaning'],
+    [['--public', 'a.jwk', '--alg', 'ES256'], '--alg has no meaning beside --public'],
+    [['--public', 'missing.jwk'], 'missing.jwk: there is no such file'],
+    [['--public', 'secret.jwk'], 'is a secret'],
+    [['--public', 'broken.jwk'], 'is neither a JWK nor PEM'],
+    [['--out', 'nowhere/a.jwk'], 'cannot be written'],
+    [['--alg', 'ES256', '--alg', 'ES384'], '--alg is given more than once'],
+    [['surplus'], 'takes no operands'],
+  ] as const)('refuses %j', async ([words, message]) => {
+    place.write('secret.jwk', '{"kty":"oct","k":"c2VjcmV0LXNlY3JldC1zZWNyZXQ"}')
+    place.write('broken.jwk', '{"kty":"EC","kty":"EC"}')
+    const { code, stdout, stderr } = await place.wimse(['key', ...words])
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toContain(message)
+    expect(secretsIn(stderr)).toEqual([])
+  })
+})
