@@ -46,7 +46,11 @@ describe('wimse key', () => {
   it('prints the private key where no file is named, which is to ask for it', async () => {
     const { code, stdout } = await place.wimse(['key', '--json'])
     expect(code).toBe(0)
-    expect(JSON.parse(stdout)).toMatchObject({ command: 'key', file: null, privateKey: { d: expect.any(String) } })
+    expect(JSON.parse(stdout)).toMatchObject({
+      command: 'key',
+      file: null,
+      privateKey: { d: expect.any(String) },
+    })
   })
 
   it('prints the public half of a key, of every kind, and nothing private', async () => {

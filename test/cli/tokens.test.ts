@@ -3,7 +3,15 @@ import { decodeJwt, decodeProtectedHeader } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type KeySetServer, startKeySetServer } from '../https/key-set-server.js'
 import { createTestAuthority } from '../https/test-authority.js'
-import { createWorkplace, CREDENTIAL, issueTokens, proofIn, secretsIn, TRUST, type Workplace } from './wimse.js'
+import {
+  createWorkplace,
+  CREDENTIAL,
+  issueTokens,
+  proofIn,
+  secretsIn,
+  TRUST,
+  type Workplace,
+} from './wimse.js'
 
 const NOW = 1_760_000_000
 const URL_CALLED = 'https://inventory.example.com/stock/42'
@@ -38,15 +46,22 @@ describe('wimse wit issue', () => {
     const { d, ...jwk } = JSON.parse(place.read('checkout.jwk')) as Record<string, string>
     expect(d).toBeTypeOf('string')
     expect(decodeProtectedHeader(wit)).toMatchObject({ typ: 'wit+jwt', alg: 'ES256' })
-    expect(decodeJwt(wit)).toMatchObject({ sub: 'wimse://example.com/checkout', exp: NOW + 3600, cnf: { jwk } })
+    expect(decodeJwt(wit)).toMatchObject({
+      sub: 'wimse://example.com/checkout',
+      exp: NOW + 3600,
+      cnf: { jwk },
+    })
   })
 
   it('takes lifetime, issuer and claims, which are JSON where they can be', async () => {
-    const { stdout } = await place.wimse([
-      ...['wit', 'issue', '--issuer-key', 'issuer.jwk', '--subject', 'spiffe://example.org/a', ...at(NOW)],
-      ...['--confirmation-key', '-', '--lifetime', '60', '--issuer', 'https://id.example'],
-      ...['--claim', 'region=eu', '--claim', 'n=3', '--claim', 'roles=["a","b"]', '--claim', 'e==='],
-    ], place.read('checkout.jwk'))
+    const { stdout } = await place.wimse(
+      [
+        ...['wit', 'issue', '--issuer-key', 'issuer.jwk', '--subject', 'spiffe://example.org/a', ...at(NOW)],
+        ...['--confirmation-key', '-', '--lifetime', '60', '--issuer', 'https://id.example'],
+        ...['--claim', 'region=eu', '--claim', 'n=3', '--claim', 'roles=["a","b"]', '--claim', 'e==='],
+      ],
+      place.read('checkout.jwk'),
+    )
     expect(decodeJwt(stdout.trim())).toMatchObject({
       ...{ exp: NOW + 60, iss: 'https://id.example', region: 'eu', n: 3, roles: ['a', 'b'], e: '==' },
     })
@@ -69,7 +84,9 @@ describe('wimse wit issue', () => {
       '--subject': 'wimse://example.com/a',
       '--confirmation-key': 'checkout.jwk',
     }
-    const others = Object.entries(good).filter(([name]) => !(words as readonly string[]).includes(name)).flat()
+    const others = Object.entries(good)
+      .filter(([name]) => !(words as readonly string[]).includes(name))
+      .flat()
     const { code, stdout, stderr } = await place.wimse(['wit', 'issue', ...others, ...words])
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toContain(message)
@@ -110,14 +127,23 @@ describe('wimse wit verify', () => {
     ['its trust domain is another', ['--trust-domain', 'wimse://example.org'], 'WIMSE_WIT_TRUST_DOMAIN'],
     ['its key is none of the set', ['--jwks', 'other.json'], 'WIMSE_WIT_KEY'],
     ['it lives too long', ['--max-token-lifetime', '60'], 'WIMSE_WIT_LIFETIME'],
-    ['it is held to the SPIFFE profile and for another domain', ['--trust-domain', 'spiffe://example.com', '--wit-svid'], 'WIMSE_WIT_TRUST_DOMAIN'],
+    [
+      'it is held to the SPIFFE profile and for another domain',
+      ['--trust-domain', 'spiffe://example.com', '--wit-svid'],
+      'WIMSE_WIT_TRUST_DOMAIN',
+    ],
   ] as const)('refuses it when %s: %s', async ([, words, code]) => {
     const other = await place.wimse(['key', '--out', 'other.jwk', '--set', '--force'])
     place.write('other.json', other.stdout)
     const good = { '--jwks': 'jwks.json', '--trust-domain': 'wimse://example.com', '--now': String(NOW) }
-    const others = Object.entries(good).filter(([name]) => !(words as readonly string[]).includes(name)).flat()
+    const others = Object.entries(good)
+      .filter(([name]) => !(words as readonly string[]).includes(name))
+      .flat()
     const result = await verify(...others, ...words)
-    expect(result).toMatchObject({ code: 1, stdout: expect.stringMatching(new RegExp(`\nrefused: ${code}.*\n$`)) })
+    expect(result).toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(new RegExp(`\nrefused: ${code}.*\n$`)),
+    })
     expect(result.stdout).toMatch(/^ +cure +\S/m)
     const json = await verify(...others, ...words, '--json')
     expect(JSON.parse(json.stdout)).toMatchObject({ verdict: 'refused', code, cure: expect.any(String) })
@@ -132,7 +158,11 @@ describe('wimse wpt sign, then wimse wpt verify', () => {
   it('prints the two fields to add, of which the proof is accepted (CLI-01)', async () => {
     const fields = await sign('--url', URL_CALLED)
     expect(fields).toMatch(/^Workload-Identity-Token: \S+\nWorkload-Proof-Token: \S+\n$/)
-    expect(await verify(fields, good)).toMatchObject({ code: 0, stderr: '', stdout: expect.stringMatching(/accepted\n$/) })
+    expect(await verify(fields, good)).toMatchObject({
+      code: 0,
+      stderr: '',
+      stdout: expect.stringMatching(/accepted\n$/),
+    })
     const { stdout } = await verify(fields, [...good, '--json'])
     expect(JSON.parse(stdout)).toMatchObject({
       command: 'wpt verify',
@@ -161,42 +191,98 @@ describe('wimse wpt sign, then wimse wpt verify', () => {
     expect(fields).not.toContain('an-access-token')
     expect(await verify(fields, [...good, ...tokens])).toMatchObject({ code: 0 })
     const { stdout } = await verify(fields, [...good, ...tokens.slice(2), '--json'])
-    expect(JSON.parse(stdout)).toMatchObject({ verdict: 'refused', code: 'WIMSE_WPT_ACCESS_TOKEN_HASH', status: 400 })
+    expect(JSON.parse(stdout)).toMatchObject({
+      verdict: 'refused',
+      code: 'WIMSE_WPT_ACCESS_TOKEN_HASH',
+      status: 400,
+    })
   })
 
   it.for([
     ['of another URL', ['--url', 'https://inventory.example.com/stock/43'], 'WIMSE_WPT_AUDIENCE'],
     ['of another origin', ['--url', URL_CALLED, '--audience', 'https://other.example'], 'WIMSE_WPT_AUDIENCE'],
     ['that has expired', ['--url', URL_CALLED, '--now', String(NOW + 66)], 'WIMSE_WPT_EXPIRED'],
-    ['that lives too long', ['--url', URL_CALLED, '--max-proof-lifetime', '10', '--clock-tolerance', '0'], 'WIMSE_WPT_LIFETIME'],
-    ['of a path that reads in two ways', ['--url', 'https://inventory.example.com/a/../stock/42'], 'WIMSE_TARGET_INVALID'],
+    [
+      'that lives too long',
+      ['--url', URL_CALLED, '--max-proof-lifetime', '10', '--clock-tolerance', '0'],
+      'WIMSE_WPT_LIFETIME',
+    ],
+    [
+      'of a path that reads in two ways',
+      ['--url', 'https://inventory.example.com/a/../stock/42'],
+      'WIMSE_TARGET_INVALID',
+    ],
   ] as const)('refuses a proof %s: %s', async ([, words, code]) => {
     const moment = (words as readonly string[]).includes('--now') ? [] : at(NOW)
-    const { stdout, code: exit } = await verify(await sign('--url', URL_CALLED), [...TRUST, ...moment, ...words, '--json'])
+    const { stdout, code: exit } = await verify(await sign('--url', URL_CALLED), [
+      ...TRUST,
+      ...moment,
+      ...words,
+      '--json',
+    ])
     expect(exit).toBe(1)
     expect(JSON.parse(stdout)).toMatchObject({ verdict: 'refused', code, workload: null })
   })
 
   it.for([
-    ['a key of somebody else', ['--key', 'issuer.jwk', '--wit', 'checkout.wit', '--url', URL_CALLED], 'WIMSE_CREDENTIAL_MISMATCH'],
-    ['http beyond this machine', [...CREDENTIAL, '--url', 'http://inventory.example.com/'], 'WIMSE_URL_INSECURE'],
-    ['a WIT that has expired', [...CREDENTIAL, '--url', URL_CALLED, '--now', String(NOW + 3600)], 'WIMSE_CREDENTIAL_EXPIRED'],
-    ['an access token beside wpt-02', [...CREDENTIAL, '--url', URL_CALLED, '--revision', 'wpt-02', '--access-token-file', 'access.jwt', ...at(NOW)], 'WIMSE_BEARER_CONFLICT'],
+    [
+      'a key of somebody else',
+      ['--key', 'issuer.jwk', '--wit', 'checkout.wit', '--url', URL_CALLED],
+      'WIMSE_CREDENTIAL_MISMATCH',
+    ],
+    [
+      'http beyond this machine',
+      [...CREDENTIAL, '--url', 'http://inventory.example.com/'],
+      'WIMSE_URL_INSECURE',
+    ],
+    [
+      'a WIT that has expired',
+      [...CREDENTIAL, '--url', URL_CALLED, '--now', String(NOW + 3600)],
+      'WIMSE_CREDENTIAL_EXPIRED',
+    ],
+    [
+      'an access token beside wpt-02',
+      [
+        ...CREDENTIAL,
+        '--url',
+        URL_CALLED,
+        '--revision',
+        'wpt-02',
+        '--access-token-file',
+        'access.jwt',
+        ...at(NOW),
+      ],
+      'WIMSE_BEARER_CONFLICT',
+    ],
   ] as const)('signs nothing with %s: %s (CLI-05, CLI-06)', async ([, words, code]) => {
     const { code: exit, stdout, stderr } = await place.wimse(['wpt', 'sign', ...words])
     expect({ exit, stdout }).toEqual({ exit: 1, stdout: '' })
     expect(stderr).toContain(code)
     expect(secretsIn(stderr)).toEqual([])
     const json = await place.wimse(['wpt', 'sign', ...words, '--json'])
-    expect(JSON.parse(json.stdout)).toEqual({ error: { code, message: expect.any(String), cure: expect.any(String) } })
+    expect(JSON.parse(json.stdout)).toEqual({
+      error: { code, message: expect.any(String), cure: expect.any(String) },
+    })
   })
 
   it('repeats no token or key that was given where a path belongs (CLI-09)', async () => {
     const wit = place.read('checkout.wit').trim()
     const key = place.read('checkout.jwk')
-    for (const [option, value] of [['--wit', wit], ['--key', key], ['--access-token-file', '16_mAd0GiwaZokU26_0902100']] as const) {
+    for (const [option, value] of [
+      ['--wit', wit],
+      ['--key', key],
+      ['--access-token-file', '16_mAd0GiwaZokU26_0902100'],
+    ] as const) {
       const others = CREDENTIAL.filter((word, index) => word !== option && CREDENTIAL[index - 1] !== option)
-      const { code, stdout, stderr } = await place.wimse(['wpt', 'sign', ...others, '--url', URL_CALLED, option, value])
+      const { code, stdout, stderr } = await place.wimse([
+        'wpt',
+        'sign',
+        ...others,
+        '--url',
+        URL_CALLED,
+        option,
+        value,
+      ])
       expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
       expect(secretsIn(stderr)).toEqual([])
       expect(stderr).not.toContain('16_mAd0')
@@ -206,7 +292,14 @@ describe('wimse wpt sign, then wimse wpt verify', () => {
   it.skipIf(process.platform === 'win32')('warns of a key that others can read', async () => {
     const { chmodSync } = await import('node:fs')
     chmodSync(place.path('checkout.jwk'), 0o644)
-    const { code, stderr } = await place.wimse(['wpt', 'sign', ...CREDENTIAL, '--url', URL_CALLED, ...at(NOW)])
+    const { code, stderr } = await place.wimse([
+      'wpt',
+      'sign',
+      ...CREDENTIAL,
+      '--url',
+      URL_CALLED,
+      ...at(NOW),
+    ])
     chmodSync(place.path('checkout.jwk'), 0o600)
     expect(code).toBe(0)
     expect(stderr).toContain('chmod 600')

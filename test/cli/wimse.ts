@@ -92,5 +92,7 @@ export function proofIn(fields: string): string {
 
 /** What must not be on a screen or in a log unless it was asked for. */
 export function secretsIn(text: string): readonly string[] {
-  return [...text.matchAll(/e[yw3][\w-]{14,}|"d"|BEGIN [A-Z ]*PRIVATE|\bat .+:\d+:\d+|node:internal/g)].map(([match]) => match)
+  return [...text.matchAll(/e[yw3][\w-]{14,}|"d"|BEGIN [A-Z ]*PRIVATE|\bat .+:\d+:\d+|node:internal/g)].map(
+    ([match]) => match,
+  )
 }

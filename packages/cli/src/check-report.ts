@@ -29,7 +29,8 @@ export function verdictOf(checks: readonly Check[]): Verdict {
 /** The checks that are about the WIT alone. */
 export function checksOfWit(checks: readonly Check[]): readonly Check[] {
   return checks.filter(
-    ({ id }) => id === 'tokens.size' || (id.startsWith('wit.') && id !== 'wit.single' && id !== 'wit.present'),
+    ({ id }) =>
+      id === 'tokens.size' || (id.startsWith('wit.') && id !== 'wit.single' && id !== 'wit.present'),
   )
 }
 
@@ -50,7 +51,8 @@ function checkLine(check: Check, width: number, now: number): string {
   const { id, title, outcome, expected, received, instant, reason, code, section } = check
   const head = `${MARKS[outcome].padEnd(6)}${id.padEnd(width)}${title}`
   if (outcome === 'skipped') return `${head}: not made, ${printable(reason ?? '')}\n`
-  if (outcome === 'passed') return `${head}${instant === null ? '' : ` (${instantAndDistance(instant, now)})`}\n`
+  if (outcome === 'passed')
+    return `${head}${instant === null ? '' : ` (${instantAndDistance(instant, now)})`}\n`
   const details: readonly (readonly [string, string | null])[] = [
     ['why', reason],
     ['expected', expected],

@@ -46,7 +46,9 @@ export function bashCompletion(commands: readonly Command[]): string {
       .map(([name]) => `--${name}`)
     return (
       `    '${command.name}')\n      case "$previous" in\n${choices.join('')}` +
-      (files.length === 0 ? '' : `        ${files.join('|')}) COMPREPLY=($(compgen -f -- "$current")); return ;;\n`) +
+      (files.length === 0
+        ? ''
+        : `        ${files.join('|')}) COMPREPLY=($(compgen -f -- "$current")); return ;;\n`) +
       (others.length === 0 ? '' : `        ${others.join('|')}) return ;;\n`) +
       `      esac\n      words='${words}'\n` +
       `      takes_files=${command.takesFiles === true ? 1 : 0} ;;\n`
@@ -123,7 +125,10 @@ if [ "$funcstack[1]" = _wimse ]; then _wimse "$@"; else compdef _wimse wimse; fi
 `
 }
 
-function zshSpecs(name: string, { short, value, multiple, about, choices, isFile }: OptionSpec): readonly string[] {
+function zshSpecs(
+  name: string,
+  { short, value, multiple, about, choices, isFile }: OptionSpec,
+): readonly string[] {
   const text = about.replaceAll(/[[\]'\\`]/g, '').replaceAll(':', ' -')
   const action = choices !== undefined ? `(${choices.join(' ')})` : isFile === true ? '_files' : ''
   const argument = value === undefined ? '' : `:${value.replaceAll(/[:|]/g, ' ')}:${action}`
@@ -157,11 +162,11 @@ export function fishCompletion(commands: readonly Command[]): string {
         .map((word) => `__fish_seen_subcommand_from ${word}`)
         .join('; and ')
       return [
-        ...optionsOf(command).map(([name, spec]) => `complete -c wimse -n '${when}' ${fishOption(name, spec)}`),
+        ...optionsOf(command).map(
+          ([name, spec]) => `complete -c wimse -n '${when}' ${fishOption(name, spec)}`,
+        ),
         ...operandChoices(command).map((choice) => `complete -c wimse -n '${when}' -a ${choice}`),
-        ...(command.takesFiles === true
-          ? [`complete -c wimse -n '${when}' -F`]
-          : []),
+        ...(command.takesFiles === true ? [`complete -c wimse -n '${when}' -F`] : []),
       ]
     }),
   ]

@@ -20,8 +20,16 @@ export async function readCredential(
   terminal: Terminal,
   warn: (text: string) => void,
 ): Promise<Credential> {
-  const witFile = required('wit', given.one('wit'), 'A file with the identity token, or - for standard input.')
-  const keyFile = required('key', given.one('key'), 'The file with the private key that the WIT was issued for.')
+  const witFile = required(
+    'wit',
+    given.one('wit'),
+    'A file with the identity token, or - for standard input.',
+  )
+  const keyFile = required(
+    'key',
+    given.one('key'),
+    'The file with the private key that the WIT was issued for.',
+  )
   refuseSharedStdin([witFile, keyFile, ...boundTokenPaths(given)])
   const wit = await readToken(witFile, 'the WIT', terminal)
   return importCredential({ wit, key: await readPrivateKey(keyFile, 'the key', terminal, warn) })

@@ -59,7 +59,8 @@ const CURES: Readonly<Record<KnownCode, string>> = {
   WIMSE_WPT_WIT_HASH: 'Sign a new proof whenever the WIT is renewed, and send both together.',
   WIMSE_WPT_ACCESS_TOKEN_HASH:
     'Sign with --access-token-file for the token that is sent, and without it when none is.',
-  WIMSE_WPT_TXN_TOKEN_HASH: 'Sign with --txn-token-file for the token that is sent, and without it when none is.',
+  WIMSE_WPT_TXN_TOKEN_HASH:
+    'Sign with --txn-token-file for the token that is sent, and without it when none is.',
   WIMSE_WPT_OTHER_TOKEN_HASH:
     'Cover each token field of the request with --other-token, as it is sent, and no field that is not.',
   WIMSE_WPT_SIGNATURE: 'Sign with the private key whose public half is cnf.jwk of this WIT.',
@@ -69,7 +70,8 @@ const CURES: Readonly<Record<KnownCode, string>> = {
   WIMSE_BEARER_REFUSED: 'This workload has shown a WIT before: send WIT and proof, not a bearer token.',
   WIMSE_BEARER_SUNSET: 'The date for bearer tokens has passed: send WIT and proof.',
   WIMSE_WORKLOAD_FORBIDDEN: 'The workload is known and may not: its operator has to allow it for this route.',
-  WIMSE_REPLAY_STORE_UNAVAILABLE: 'Try again with a new proof; the replay store of the service did not answer.',
+  WIMSE_REPLAY_STORE_UNAVAILABLE:
+    'Try again with a new proof; the replay store of the service did not answer.',
   WIMSE_REPLAY_STORE_FULL: 'Try again later with a new proof; the replay store of the service is full.',
   WIMSE_TRUST_UNAVAILABLE: 'Try again with a new proof; the service has no keys of the trust domain now.',
   WIMSE_CALLER_MEMORY_UNAVAILABLE: 'Try again, or send WIT and proof, which need no memory.',
@@ -77,8 +79,10 @@ const CURES: Readonly<Record<KnownCode, string>> = {
   WIMSE_CREDENTIAL_EXPIRED: 'Fetch a new WIT; nothing was sent.',
   WIMSE_CREDENTIAL_MISMATCH: 'Give the WIT together with the private key it was issued for.',
   WIMSE_TARGET_NOT_ALLOWED: 'Give an absolute https URL without user information.',
-  WIMSE_URL_INSECURE: 'Use https: over http anybody on the way reads WIT and proof. Only loopback may do without.',
-  WIMSE_BEARER_CONFLICT: 'With wpt-02 the proof is the Authorization field; leave the access token out, or use wpt-01.',
+  WIMSE_URL_INSECURE:
+    'Use https: over http anybody on the way reads WIT and proof. Only loopback may do without.',
+  WIMSE_BEARER_CONFLICT:
+    'With wpt-02 the proof is the Authorization field; leave the access token out, or use wpt-01.',
   WIMSE_HEADER_RESERVED: 'Leave the Workload-* fields to wimse, and give each field to be covered once.',
   WIMSE_BODY_CONSUMED: 'Give the body again.',
   WIMSE_SERVER_IDENTITY: 'The server is not the workload it should be: do not send it anything.',

@@ -40,7 +40,7 @@ export async function exchange({ url, method, headers, body, ca, maxTime }: Outg
     for (const [name, values] of grouped(fields)) outgoing.setHeader(name, values)
     outgoing.end(body ?? undefined)
   }).catch((error: unknown) => {
-    throw unreachable(url, error, maxTime)
+    throw unreachable(url, error, signal, maxTime)
   })
   const { rawHeaders } = response
   return {
@@ -51,15 +51,20 @@ export async function exchange({ url, method, headers, body, ca, maxTime }: Outg
       rawHeaders[2 * index]!,
       rawHeaders[2 * index + 1]!,
     ]),
-    body: chunksOf(response, url, maxTime),
+    body: chunksOf(response, url, signal, maxTime),
   }
 }
 
-async function* chunksOf(response: IncomingMessage, url: URL, maxTime: number): AsyncGenerator<Uint8Array> {
+async function* chunksOf(
+  response: IncomingMessage,
+  url: URL,
+  signal: AbortSignal,
+  maxTime: number,
+): AsyncGenerator<Uint8Array> {
   try {
     for await (const chunk of response) yield chunk as Uint8Array
   } catch (error) {
-    throw unreachable(url, error, maxTime)
+    throw unreachable(url, error, signal, maxTime)
   }
 }
 
@@ -85,13 +90,14 @@ const CAUSES: Readonly<Record<string, string>> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is signed by itself; --cacert names one to trust',
   SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is of an unknown authority; --cacert names one to trust',
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate is of an unknown authority; --cacert names one to trust',
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its certificate is of an unknown authority; --cacert names one to trust',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    'its certificate is of an unknown authority; --cacert names one to trust',
   ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another host',
 }
 
-function unreachable({ origin }: URL, error: unknown, maxTime: number): Failure {
-  const { code, name } = error as NodeJS.ErrnoException
-  const isLate = name === 'AbortError' || name === 'TimeoutError'
-  const cause = isLate ? `no answer within ${maxTime} s` : (CAUSES[code ?? ''] ?? code ?? 'no answer')
+function unreachable({ origin }: URL, error: unknown, { aborted }: AbortSignal, maxTime: number): Failure {
+  const { code } = error as NodeJS.ErrnoException
+  // Once the head is there, a body that is given up looks like a connection that broke.
+  const cause = aborted ? `no answer within ${maxTime} s` : (CAUSES[code ?? ''] ?? code ?? 'no answer')
   return new Failure(EXIT.unreachable, 'NETWORK', `${origin} did not answer: ${cause}`)
 }

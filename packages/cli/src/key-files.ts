@@ -57,7 +57,7 @@ export function publicHalf(jwk: WrittenJwk, path: string, what: string): Written
 
 function parseJwk(text: string, path: string, what: string): WrittenJwk {
   const jwk = parseJsonObject(Buffer.from(text.trim()))
-  if (jwk !== null && typeof jwk['kty'] === 'string') return jwk as WrittenJwk
+  if (jwk !== null && typeof jwk['kty'] === 'string') return jwk
   const isSet = jwk !== null && Array.isArray(jwk['keys'])
   throw inputFailure(
     `${what}: ${nameOf(path)} is ${isSet ? 'a set of keys' : 'neither a JWK nor PEM'}`,

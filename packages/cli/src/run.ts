@@ -92,7 +92,12 @@ function asFailure(error: unknown): Failure {
   if (error instanceof Failure) return error
   if (error instanceof SigningError) {
     const { code, message, diagnostics } = error
-    return new Failure(EXIT.refused, code, `${message} ${sentence(diagnostics.reason)} (${code})`, cureOf(code))
+    return new Failure(
+      EXIT.refused,
+      code,
+      `${message} ${sentence(diagnostics.reason)} (${code})`,
+      cureOf(code),
+    )
   }
   // The packages name the option that is wrong, and nothing of its value.
   if (error instanceof TypeError) return usageFailure(error.message)

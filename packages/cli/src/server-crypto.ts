@@ -1,4 +1,11 @@
-import { constants, createHash, createPublicKey, type JsonWebKey, verify, type VerifyKeyObjectInput } from 'node:crypto'
+import {
+  constants,
+  createHash,
+  createPublicKey,
+  type JsonWebKey,
+  verify,
+  type VerifyKeyObjectInput,
+} from 'node:crypto'
 import type { AlgorithmName, ExplainCrypto } from 'wimse/explain'
 
 /** Signatures and hashes by node:crypto. WebCrypto would warn of Ed25519 on Node 20. */

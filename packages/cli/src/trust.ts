@@ -1,4 +1,10 @@
-import { createTrustBundleSource, isSecureUrl, parseWorkloadIdentifier, readTrustBundle, type TrustKey } from 'wimse'
+import {
+  createTrustBundleSource,
+  isSecureUrl,
+  parseWorkloadIdentifier,
+  readTrustBundle,
+  type TrustKey,
+} from 'wimse'
 import type { ExplainTrustDomain } from 'wimse/explain'
 import type { Given, OptionSpec } from './command.js'
 import { EXIT, Failure, inputFailure, usageFailure } from './failure.js'

@@ -98,7 +98,9 @@ export const callCommand: Command = {
     else await print(answer, given.has('include'), terminal)
     const isRedirect = answer.status >= 300 && answer.status < 400
     if (isRedirect && !json && valueOf(answer, 'location') !== undefined) {
-      warn('this is a redirect, which was not followed: call its target yourself if it may have your identity')
+      warn(
+        'this is a redirect, which was not followed: call its target yourself if it may have your identity',
+      )
     }
     return exitCodeOf(answer)
   },
@@ -136,7 +138,10 @@ async function readHeaders(
 function readField(line: string): readonly [string, string] {
   const [, name, value] = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):(.*)$/.exec(line) ?? []
   if (name === undefined || /[^\t\x20-\x7e\x80-\xff]/.test(value!)) {
-    throw usageFailure('a header field is not a name, a colon and a value', "For example -H 'Accept: text/plain'.")
+    throw usageFailure(
+      'a header field is not a name, a colon and a value',
+      "For example -H 'Accept: text/plain'.",
+    )
   }
   // What frames the message is for the client to say, and another Host would be another service.
   if (/^(?:host|content-length|transfer-encoding|connection|expect|te|upgrade)$/i.test(name)) {

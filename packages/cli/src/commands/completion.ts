@@ -22,7 +22,9 @@ export function completionCommand(commands: () => readonly Command[]): Command {
         throw usageFailure('there is no completion for that shell', 'It is one of bash, zsh, fish.')
       }
       const script = scripts[shell as keyof typeof scripts](commands())
-      terminal.stdout(json ? `${JSON.stringify({ command: 'completion', shell, script }, null, 2)}\n` : script)
+      terminal.stdout(
+        json ? `${JSON.stringify({ command: 'completion', shell, script }, null, 2)}\n` : script,
+      )
       return EXIT.done
     },
   }

@@ -78,7 +78,10 @@ async function runFile({ name, document }: VectorFile): Promise<readonly Outcome
       : runDerived(name, document as unknown as DerivedVectors))
   } catch (error) {
     if (error instanceof Failure || !(error instanceof TypeError)) throw error
-    throw inputFailure(`the vectors: ${name} is not as its format asks`, 'A member is missing, or of another type.')
+    throw inputFailure(
+      `the vectors: ${name} is not as its format asks`,
+      'A member is missing, or of another type.',
+    )
   }
 }
 
@@ -92,7 +95,10 @@ function linesFor(outcomes: readonly Outcome[]): string {
   return outcomes
     .filter(({ result }) => result !== 'passed')
     .map(({ id, result, expected, received, reason }) => {
-      const compared = expected === null ? '' : `\n    expected  ${printable(expected)}\n    received  ${printable(received ?? '')}`
+      const compared =
+        expected === null
+          ? ''
+          : `\n    expected  ${printable(expected)}\n    received  ${printable(received ?? '')}`
       return `${result.padEnd(9)}${printable(id)}${compared}${reason === null ? '' : `\n    because   ${printable(reason)}`}\n`
     })
     .join('')

@@ -1,5 +1,19 @@
-import { explain, type ExplainRequest, type Explanation, parsePastedRequest, type Revision } from 'wimse/explain'
-import { checkLines, checksOfWit, exitCodeOf, tokenLines, type Verdict, verdictLine, verdictOf } from '../check-report.js'
+import {
+  explain,
+  type ExplainRequest,
+  type Explanation,
+  parsePastedRequest,
+  type Revision,
+} from 'wimse/explain'
+import {
+  checkLines,
+  checksOfWit,
+  exitCodeOf,
+  tokenLines,
+  type Verdict,
+  verdictLine,
+  verdictOf,
+} from '../check-report.js'
 import type { Command, Given } from '../command.js'
 import { cureOf } from '../cures.js'
 import { inputFailure, usageFailure } from '../failure.js'
@@ -72,7 +86,16 @@ export const inspectCommand: Command = {
       const { code } = verdict
       const title = status === null ? null : explanation.title
       const cure = code === null ? null : cureOf(code)
-      const document = { command: 'inspect', ...verdict, status, title, cure, now, revision, notes: seen.notes }
+      const document = {
+        command: 'inspect',
+        ...verdict,
+        status,
+        title,
+        cure,
+        now,
+        revision,
+        notes: seen.notes,
+      }
       terminal.stdout(`${JSON.stringify({ ...document, checks, wit, wpt }, null, 2)}\n`)
     } else {
       terminal.stdout(

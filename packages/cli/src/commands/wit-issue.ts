@@ -38,7 +38,11 @@ export const witIssueCommand: Command = {
       '  --confirmation-key checkout.jwk --lifetime 300 --claim region=eu --claim replicas=3',
   ],
   async run({ given, terminal, json, now, warn }) {
-    const issuerFile = required('issuer-key', given.one('issuer-key'), '`wimse key --out issuer.jwk` makes one.')
+    const issuerFile = required(
+      'issuer-key',
+      given.one('issuer-key'),
+      '`wimse key --out issuer.jwk` makes one.',
+    )
     const subject = required('subject', given.one('subject'), 'For example wimse://example.com/checkout.')
     const confirmationFile = required(
       'confirmation-key',
@@ -76,12 +80,14 @@ export const witIssueCommand: Command = {
 function readClaims(texts: readonly string[]): Record<string, unknown> {
   const claims = texts.map((text) => {
     const equals = text.indexOf('=')
-    if (equals < 1) throw usageFailure('--claim is not a name, = and a value', 'For example --claim region=eu.')
+    if (equals < 1)
+      throw usageFailure('--claim is not a name, = and a value', 'For example --claim region=eu.')
     return [text.slice(0, equals), valueOf(text.slice(equals + 1))] as const
   })
   const names = claims.map(([name]) => name)
   const repeated = names.some((name, index) => names.indexOf(name) !== index)
-  if (repeated) throw usageFailure('--claim names one claim twice', 'Give a list as JSON: --claim \'roles=["a","b"]\'.')
+  if (repeated)
+    throw usageFailure('--claim names one claim twice', 'Give a list as JSON: --claim \'roles=["a","b"]\'.')
   return Object.fromEntries(claims)
 }
 

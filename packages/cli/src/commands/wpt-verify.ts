@@ -73,9 +73,7 @@ export const wptVerifyCommand: Command = {
     )
     // Of fields that cannot come twice here only the access token beside wpt-02 is left to explain() alone.
     const decided =
-      revision === 'wpt-02' && given.has('access-token-file')
-        ? explanation.code
-        : await decide()
+      revision === 'wpt-02' && given.has('access-token-file') ? explanation.code : await decide()
     if ((typeof decided === 'object' ? null : decided) !== explanation.code) {
       throw new Error('the verifier and its explanation disagree')
     }

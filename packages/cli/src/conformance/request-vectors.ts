@@ -70,7 +70,10 @@ export interface DerivedVectors {
 type DerivedTrust = Readonly<Record<string, Keys & { readonly issuers?: readonly string[] }>>
 
 /** Runs published vectors: one service takes every case, in order. */
-export async function runPublished(file: string, { service, cases }: PublishedVectors): Promise<readonly Outcome[]> {
+export async function runPublished(
+  file: string,
+  { service, cases }: PublishedVectors,
+): Promise<readonly Outcome[]> {
   const { origin, now, clockTolerance, maxProofLifetime, maxTokenLifetime, trustDomains } = service
   const called = createService({
     audience: origin,
@@ -92,7 +95,10 @@ export async function runPublished(file: string, { service, cases }: PublishedVe
 }
 
 /** Runs derived vectors: a new service for each case. */
-export async function runDerived(file: string, { defaults, cases }: DerivedVectors): Promise<readonly Outcome[]> {
+export async function runDerived(
+  file: string,
+  { defaults, cases }: DerivedVectors,
+): Promise<readonly Outcome[]> {
   const outcomes: Outcome[] = []
   for (const { id, transport, request, trustConfig, validAt, expected } of cases) {
     const called = createService({
@@ -165,7 +171,11 @@ const FIELD_CHECKS: ReadonlySet<CheckId> = new Set<CheckId>([
 function createService({ now, ...settings }: ServiceSettings): {
   readonly answer: (target: string, headers: WrittenRequest['headers']) => Promise<ServiceAnswer>
 } {
-  const options: AuthenticatorOptions = { ...settings, replay: memoryReplayStore({ now: () => now }), now: () => now }
+  const options: AuthenticatorOptions = {
+    ...settings,
+    replay: memoryReplayStore({ now: () => now }),
+    now: () => now,
+  }
   const authenticator = createAuthenticator(options)
   return {
     async answer(target, headers) {
@@ -175,7 +185,10 @@ function createService({ now, ...settings }: ServiceSettings): {
       if (fault !== undefined && FIELD_CHECKS.has(fault.id)) return refusedBy
       const answer = await ask(authenticator, target, headers, explained.revision)
       if (answer.code === explained.code || answer.code === 'WIMSE_WPT_REPLAYED') return answer
-      return { ...answer, code: `${answer.code ?? 'accepted'}, which explain() calls ${explained.code ?? 'accepted'}` }
+      return {
+        ...answer,
+        code: `${answer.code ?? 'accepted'}, which explain() calls ${explained.code ?? 'accepted'}`,
+      }
     },
   }
 }

@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises'
-import { dirname, join, resolve, sep } from 'node:path'
+import { basename, dirname, join, resolve, sep } from 'node:path'
 import type { JsonObject } from 'wimse'
 import { inputFailure } from '../failure.js'
 import { nameOf, readJson } from '../input.js'
@@ -18,8 +18,10 @@ export async function readVectorFiles(path: string, terminal: Terminal): Promise
     names = (await readdir(path)).filter((name) => name.endsWith('.json')).sort()
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOTDIR') return [await readFrom(dirname(path), path.slice(dirname(path).length + 1), terminal)]
-    throw inputFailure(`the vectors: ${nameOf(path)}: ${code === 'ENOENT' ? 'there is no such folder' : 'it cannot be read'}`)
+    if (code === 'ENOTDIR') return [await readFrom(dirname(path), basename(path), terminal)]
+    throw inputFailure(
+      `the vectors: ${nameOf(path)}: ${code === 'ENOENT' ? 'there is no such folder' : 'it cannot be read'}`,
+    )
   }
   if (!names.includes('manifest.json')) {
     return Promise.all(names.map(async (name) => readFrom(path, name, terminal)))
@@ -42,5 +44,5 @@ function listedIn({ vectors }: JsonObject, folder: string): readonly string[] {
   const root = resolve(folder) + sep
   const outside = (paths as readonly string[]).some((path) => !resolve(folder, path).startsWith(root))
   if (outside) throw inputFailure('the vectors: manifest.json lists a file outside its folder')
-  return paths as readonly string[]
+  return paths
 }

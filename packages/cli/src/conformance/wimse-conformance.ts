@@ -13,7 +13,9 @@ import { serverCrypto } from '../server-crypto.js'
 import { compare, type Outcome, skipped } from './outcome.js'
 
 /** Formats whose keys are JWKs. The first one had bare bytes. */
-const FORMATS: ReadonlySet<unknown> = new Set([2, 3, 4, 5, 6].map((version) => `wimse-conformance/v${version}`))
+const FORMATS: ReadonlySet<unknown> = new Set(
+  [2, 3, 4, 5, 6].map((version) => `wimse-conformance/v${version}`),
+)
 
 /** Whether a document says that it is of the `wimse-conformance` format, of whatever version. */
 export function isWimseConformance({ format }: JsonObject): boolean {
@@ -94,8 +96,10 @@ async function runPositiveAndNegative(
   answerTo: (inputs: never, spec: unknown) => Promise<string>,
 ): Promise<readonly Outcome[]> {
   const prefix = document['suite'] === 'wit' ? 'WIMSE_WIT_' : 'WIMSE_WPT_'
-  const outcomes = [compare(`${file}#positive`, 'accepted', await answerTo(document as never, document['spec']))]
-  for (const negative of listIn<Negative & JsonObject>(document, 'negative', file)) {
+  const outcomes = [
+    compare(`${file}#positive`, 'accepted', await answerTo(document as never, document['spec'])),
+  ]
+  for (const negative of listIn(document, 'negative', file) as readonly (Negative & JsonObject)[]) {
     const id = `${file}#${negative.id}`
     const { negative: _, ...positive } = document
     const received = await answerTo({ ...positive, ...negative } as never, document['spec'])
@@ -112,7 +116,9 @@ async function runPositiveAndNegative(
 
 async function answerToWit(inputs: WitInputs): Promise<string> {
   const { token, verify_now: now, issuer_signing_key: signing, issuer_verifying_key: verifying } = inputs
-  const key = verifying ?? (signing === undefined ? undefined : publicHalf(signing, 'issuer_signing_key', 'the vectors'))
+  const key =
+    verifying ??
+    (signing === undefined ? undefined : publicHalf(signing, 'issuer_signing_key', 'the vectors'))
   if (key === undefined) throw inputFailure('the vectors: a WIT has no issuer key')
   const trusted = trustFor(token, key, inputs.expected_iss)
   const { checks } = await explain(
@@ -194,11 +200,12 @@ interface WrittenIdentifier {
 /** Why an identifier is refused is not told here, so only that it is can be compared. */
 function runIdentifiers(file: string, document: JsonObject): readonly Outcome[] {
   return [
-    ...listIn<WrittenIdentifier>(document, 'accept', file).map(({ id, identifier, origin, path }) =>
-      compare(`${file}#${id}`, `${origin} ${path}`, readIdentifier(identifier)),
+    ...(listIn(document, 'accept', file) as readonly unknown[] as readonly WrittenIdentifier[]).map(
+      ({ id, identifier, origin, path }) =>
+        compare(`${file}#${id}`, `${origin} ${path}`, readIdentifier(identifier)),
     ),
-    ...listIn<WrittenIdentifier>(document, 'reject', file).map(({ id, identifier }) =>
-      compare(`${file}#${id}`, 'refused', readIdentifier(identifier)),
+    ...(listIn(document, 'reject', file) as readonly unknown[] as readonly WrittenIdentifier[]).map(
+      ({ id, identifier }) => compare(`${file}#${id}`, 'refused', readIdentifier(identifier)),
     ),
   ]
 }
@@ -212,14 +219,17 @@ function readIdentifier(text: string): string {
   }
 }
 
-function listIn<Entry extends { readonly id: string }>(
+function listIn(
   document: JsonObject,
   name: string,
   file: string,
-): readonly Entry[] {
+): readonly (JsonObject & { readonly id: string })[] {
   const list = document[name]
-  if (Array.isArray(list) && list.every((entry) => typeof (entry as Entry | null)?.id === 'string')) {
-    return list as readonly Entry[]
+  if (
+    Array.isArray(list) &&
+    list.every((entry) => typeof (entry as JsonObject | null)?.['id'] === 'string')
+  ) {
+    return list as readonly (JsonObject & { readonly id: string })[]
   }
   throw inputFailure(`the vectors: ${file} has no list ${name} of entries with an id`)
 }

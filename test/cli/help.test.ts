@@ -1,0 +1,127 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { run } from '../../packages/cli/src/index.js'
+import { createWorkplace, start, type Workplace } from './wimse.js'
+
+let place: Workplace
+beforeAll(() => {
+  place = createWorkplace()
+})
+afterAll(() => place.remove())
+
+/** In this process: what is asked for does not depend on one of its own. */
+async function printed(
+  ...words: readonly string[]
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  let [stdout, stderr] = ['', '']
+  const code = await run(words, {
+    stdin: null,
+    stdout: (chunk) => (stdout += String(chunk)),
+    stderr: (text) => (stderr += text),
+    now: () => 1_760_000_000,
+  })
+  return { code, stdout, stderr }
+}
+
+const COMMANDS = [
+    'key',
+    'wit issue',
+    'wit verify',
+    'wpt sign',
+    'wpt verify',
+    'inspect',
+    'call',
+    'conformance',
+    'completion',
+  ],
+]
+
+describe('help', () => {
+  it('of wimse lists every command', async () => {
+    const { stdout, code } = await place.wimse(['--help'])
+    expect(code).toBe(0)
+    expect(stdout).toMatchSnapshot()
+    expect([...stdout.matchAll(/^ {2}(\w+(?: \w+)?) {2,}\S/gm)].map(([, name]) => name)).toEqual(COMMANDS)
+  })
+
+  it.for(COMMANDS)('of wimse %s stays as it is, within 100 columns, and its examples parse', async (name) => {
+    const { code, stdout, stderr } = await printed(...name.split(' '), '--help')
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(stdout).toMatchSnapshot()
+    const [text, examples] = stdout.split('Examples:\n')
+    expect(text!.split('\n').filter((line) => line.length > 100)).toEqual([])
+    const options = [...examples!.matchAll(/--[a-z-]+/g)].map(([option]) => option)
+    expect(options.filter((option) => !text!.includes(option))).toEqual([])
+  })
+
+  it('is where a command line that is none points to', async () => {
+    for (const words of [[], ['frobnicate'], ['wit'], ['wit', 'frob']]) {
+      const { code, stdout, stderr } = await printed(...words)
+      expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+      expect(stderr).toContain('wimse --help')
+    }
+  })
+})
+
+describe('a command line', () => {
+  it('that cannot be read is told without its values', async () => {
+    for (const words of [
+      ['--bogus=SECRET'],
+      ['--jwks'],
+      ['--json=SECRET'],
+      ['-SECRET'],
+      ['a', 'b', 'SECRET'],
+    ]) {
+      const { code, stderr } = await printed('wit', 'verify', ...words)
+      expect(code).toBe(2)
+      expect(stderr).toContain('wimse wit verify --help')
+      expect(stderr).not.toContain('SECRET')
+    }
+  })
+
+  it('is answered in JSON when that was asked for, however wrong it is', async () => {
+    const { stdout, stderr } = await printed('wit', 'verify', '--json', '--bogus')
+    expect(stderr).toBe('')
+    expect(JSON.parse(stdout)).toEqual({
+      error: { code: 'USAGE', message: expect.stringContaining('--bogus'), cure: expect.any(String) },
+    })
+  })
+
+  it('without standard input says that something is to be piped in', async () => {
+    const { code, stderr } = await printed('inspect')
+    expect(code).toBe(2)
+    expect(stderr).toContain('Pipe it in')
+  })
+})
+
+describe('completion', () => {
+  it.for(['bash', 'zsh', 'fish'])('for %s knows every command and option', async (shell) => {
+    const { stdout } = await printed('completion', shell)
+    for (const name of COMMANDS) {
+      for (const word of name.split(' ')) expect(stdout).toContain(word)
+      const { stdout: help } = await printed(...name.split(' '), '--help')
+      for (const [, option] of help.matchAll(/^ {2}(?:-\w,| {3}) --([a-z-]+)/gm))
+        expect(stdout).toContain(option)
+    }
+  })
+
+  it('for another shell there is none', async () => {
+    expect(await printed('completion', 'csh')).toMatchObject({ code: 2 })
+  })
+
+  it('works in bash', async () => {
+    place.write('wimse.bash', (await printed('completion', 'bash')).stdout)
+    const complete = async (...words: readonly string[]): Promise<readonly string[]> => {
+      const quoted = words.map((word) => `'${word}'`).join(' ')
+      const script = `source wimse.bash; COMP_WORDS=(${quoted}); COMP_CWORD=${words.length - 1}; _wimse; printf '%s\\n' "\${COMPREPLY[@]}"`
+      const { stdout, stderr } = await start('bash', ['--norc', '-c', script], place.folder)
+      expect(stderr).toBe('')
+      return stdout.trim().split('\n')
+    }
+    expect(await complete('wimse', 'w')).toEqual(['wit', 'wpt'])
+    expect(await complete('wimse', 'wit', '')).toEqual(['issue', 'verify'])
+    expect(await complete('wimse', 'wpt', 'sign', '--re')).toEqual(['--revision'])
+    expect(await complete('wimse', 'wpt', 'sign', '--revision', '')).toEqual(['wpt-01', 'wpt-02'])
+    expect(await complete('wimse', 'key', '--public', 'wim')).toEqual(['wimse.bash'])
+    expect(await complete('wimse', 'completion', 'z')).toEqual(['zsh'])
+  })
+})
