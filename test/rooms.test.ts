@@ -22,6 +22,7 @@ const STANDS_ON: Readonly<Record<string, Pick<Member, 'dependencies' | 'peers'>>
   wimse: { dependencies: ['jose', 'lru-cache'], peers: [] },
   'fastify-wimse': { dependencies: ['fastify-plugin', 'wimse'], peers: ['fastify'] },
   'fastify-wimse-client': { dependencies: ['fastify-plugin', 'undici', 'wimse'], peers: ['fastify'] },
+  'wimse-cli': { dependencies: ['wimse'], peers: [] },
   'wimse-redis': { dependencies: ['wimse'], peers: [] },
   'wimse-spiffe': { dependencies: ['@grpc/grpc-js', 'protobufjs', 'wimse'], peers: [] },
   'wimse-testkit': { dependencies: ['jose', 'wimse'], peers: [] },
@@ -320,6 +321,7 @@ const DOORS: Readonly<Record<string, Omit<Door, 'undocumented'>>> = {
       'SubtleVerifier',
     ],
   },
+  'wimse-cli': { values: ['processTerminal', 'run'], types: ['ExitCode', 'Terminal'] },
   'fastify-wimse': {
     values: [
       'AuthenticationError',

@@ -23,16 +23,15 @@ async function printed(
 }
 
 const COMMANDS = [
-    'key',
-    'wit issue',
-    'wit verify',
-    'wpt sign',
-    'wpt verify',
-    'inspect',
-    'call',
-    'conformance',
-    'completion',
-  ],
+  'key',
+  'wit issue',
+  'wit verify',
+  'wpt sign',
+  'wpt verify',
+  'inspect',
+  'call',
+  'conformance',
+  'completion',
 ]
 
 describe('help', () => {

@@ -82,8 +82,19 @@ describe('wimse inspect', () => {
     expect({ code, stderr }).toEqual({ code: 1, stderr: 'wimse: warning: --frobnicate was ignored\n' })
     const document = JSON.parse(stdout) as { checks: object[] }
     expect(Object.keys(document)).toEqual([
-      ...['command', 'verdict', 'code', 'unless', 'status', 'title', 'cure', 'now', 'revision', 'notes'],
-      ...['checks', 'wit', 'wpt'],
+      'command',
+      'verdict',
+      'code',
+      'unless',
+      'status',
+      'title',
+      'cure',
+      'now',
+      'revision',
+      'notes',
+      'checks',
+      'wit',
+      'wpt',
     ])
     expect(document).toMatchObject({ verdict: 'refused', code: 'WIMSE_WIT_MISSING', status: 400, now: NOW })
     expect(document.checks.length).toBeGreaterThan(40)

@@ -56,14 +56,37 @@ describe('wimse wit issue', () => {
   it('takes lifetime, issuer and claims, which are JSON where they can be', async () => {
     const { stdout } = await place.wimse(
       [
-        ...['wit', 'issue', '--issuer-key', 'issuer.jwk', '--subject', 'spiffe://example.org/a', ...at(NOW)],
-        ...['--confirmation-key', '-', '--lifetime', '60', '--issuer', 'https://id.example'],
-        ...['--claim', 'region=eu', '--claim', 'n=3', '--claim', 'roles=["a","b"]', '--claim', 'e==='],
+        'wit',
+        'issue',
+        '--issuer-key',
+        'issuer.jwk',
+        '--subject',
+        'spiffe://example.org/a',
+        ...at(NOW),
+        '--confirmation-key',
+        '-',
+        '--lifetime',
+        '60',
+        '--issuer',
+        'https://id.example',
+        '--claim',
+        'region=eu',
+        '--claim',
+        'n=3',
+        '--claim',
+        'roles=["a","b"]',
+        '--claim',
+        'e===',
       ],
       place.read('checkout.jwk'),
     )
     expect(decodeJwt(stdout.trim())).toMatchObject({
-      ...{ exp: NOW + 60, iss: 'https://id.example', region: 'eu', n: 3, roles: ['a', 'b'], e: '==' },
+      exp: NOW + 60,
+      iss: 'https://id.example',
+      region: 'eu',
+      n: 3,
+      roles: ['a', 'b'],
+      e: '==',
     })
   })
 
@@ -179,8 +202,12 @@ describe('wimse wpt sign, then wimse wpt verify', () => {
 
   it('covers the other tokens of the request, from files (CLI-02)', async () => {
     const tokens = [
-      ...['--access-token-file', 'access.jwt', '--txn-token-file', 'txn.jwt'],
-      ...['--other-token', 'Context-Token=context.jwt'],
+      '--access-token-file',
+      'access.jwt',
+      '--txn-token-file',
+      'txn.jwt',
+      '--other-token',
+      'Context-Token=context.jwt',
     ]
     const fields = await sign('--url', URL_CALLED, ...tokens)
     expect(decodeJwt(proofIn(fields))).toMatchObject({

@@ -72,8 +72,17 @@ export async function issueTokens(place: Workplace, now?: number): Promise<void>
     await place.wimse(['key', '--out', 'issuer.jwk', '--set']),
     await place.wimse(['key', '--out', 'checkout.jwk']),
     await place.wimse([
-      ...['wit', 'issue', '--issuer-key', 'issuer.jwk', '--subject', 'wimse://example.com/checkout'],
-      ...['--confirmation-key', 'checkout.jwk', '--out', 'checkout.wit', ...moment],
+      'wit',
+      'issue',
+      '--issuer-key',
+      'issuer.jwk',
+      '--subject',
+      'wimse://example.com/checkout',
+      '--confirmation-key',
+      'checkout.jwk',
+      '--out',
+      'checkout.wit',
+      ...moment,
     ]),
   ]
   const failed = made.find(({ code }) => code !== 0)

@@ -64,16 +64,16 @@ function parse(
     return parseArgs({ args: [...words], options, allowPositionals: true, strict: true })
   } catch (error) {
     // Its messages quote options as they were given, and one that was cut off may hold half a token.
-    const { message, code } = error as { message: string; code?: string }
-    const [, name] = /'(?:-\w, )?(--?[\w-]{1,32})(?:[ =<][^']*)?'/.exec(message) ?? []
+    const { message: text, code } = error as { message: string; code?: string }
+    const [, name] = /'(?:-\w, )?(--?[\w-]{1,32})(?:[ =<][^']*)?'/.exec(text) ?? []
     const option = name === undefined ? 'an option' : `option ${name}`
-    const message_ =
+    const message =
       code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION'
         ? `there is no ${option} of wimse ${command.name}`
-        : /argument is ambiguous|argument missing/.test(message)
+        : /argument is ambiguous|argument missing/.test(text)
           ? `${option} needs a value`
           : `${option} takes no value`
-    throw usageFailure(message_, helpHint(command))
+    throw usageFailure(message, helpHint(command))
   }
 }
 

@@ -163,12 +163,13 @@ async function answerToWpt(inputs: WptInputs, spec: unknown): Promise<string> {
 /** The vectors name no trust domain: a verifier trusts the key for the one of the token. */
 function trustFor(
   token: string,
-  { kid: _, ...key }: WrittenJwk,
+  key: WrittenJwk,
   issuer?: string,
 ): Readonly<Record<string, TrustDomainOptions & { readonly jwks: { readonly keys: readonly object[] } }>> {
   const named = issuer === undefined ? {} : { issuer }
   const kid = partOf(token, 0)['kid']
-  const jwk = typeof kid === 'string' ? { ...key, kid } : key
+  const { kid: _, ...nameless } = key
+  const jwk = typeof kid === 'string' ? { ...nameless, kid } : nameless
   const subject = partOf(token, 1)['sub']
   return { [trustDomainOf(subject)]: { jwks: { keys: [jwk] }, ...named } }
 }
