@@ -180,6 +180,18 @@ describe.concurrent('a project that installs the packages', { timeout: 120_000 }
     expect({ code, stdout }, stderr).toEqual({ code: 0, stdout: conversation })
   })
 
+  it('starts the command of wimse-cli by its bin', async ({ expect }) => {
+    const { bin }: { readonly bin: Readonly<Record<string, string>> } = JSON.parse(
+      readFileSync(join(installed('wimse-cli'), 'package.json'), 'utf8'),
+    )
+    // One name alone: npx starts it, though it is not that of the package.
+    expect(Object.keys(bin)).toEqual(['wimse'])
+    const program = join(installed('wimse-cli'), bin['wimse']!)
+    expect(readFileSync(program, 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/)
+    const { code, stdout } = await run(process.execPath, [program, 'key', '--json'], project)
+    expect({ code, made: JSON.parse(stdout) }).toMatchObject({ code: 0, made: { command: 'key' } })
+  })
+
   it('comes in by the door alone', async ({ expect }) => {
     const deep = "import('wimse/dist/signing/credential.js')"
     const { code, stderr } = await run(process.execPath, ['--input-type=module', '--eval', deep], project)
