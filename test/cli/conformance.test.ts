@@ -113,7 +113,10 @@ async function writeSuite(
       accept: [
         { id: 'basic', identifier: 'spiffe://example.org/a', origin: 'spiffe://example.org', path: '/a' },
       ],
-      reject: [{ id: 'query', identifier: 'wimse://example.org/a?b', expect: 'has_query' }],
+      reject: [
+        { id: 'query', identifier: 'wimse://example.org/a?b', expect: 'has_query' },
+        { id: 'scheme', identifier: 'https://example.org/a', expect: 'unsupported_scheme' },
+      ],
     },
     wit: {
       issuer_signing_key: issuer.privateJwk,
@@ -178,7 +181,7 @@ describe('wimse conformance, of the format wimse-conformance', () => {
     await writeSuite()
     const { exit, counts, outcomes } = await reportOn('.')
     expect(outcomes.filter(({ result }) => result === 'failed')).toEqual([])
-    expect({ exit, counts }).toEqual({ exit: 0, counts: { passed: 13, failed: 0, differs: 1, skipped: 1 } })
+    expect({ exit, counts }).toEqual({ exit: 0, counts: { passed: 13, failed: 0, differs: 2, skipped: 1 } })
     expect((await reportOn('.', '--strict')).exit).toBe(1)
   })
 

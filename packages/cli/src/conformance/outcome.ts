@@ -18,6 +18,11 @@ export function compare(id: string, expected: string, received: string): Outcome
     : { id, result: 'failed', expected, received, reason: null }
 }
 
+/** An answer that is another one on purpose. */
+export function differing(id: string, expected: string, received: string, reason: string): Outcome {
+  return { id, result: 'differs', expected, received, reason }
+}
+
 /** Something that cannot be run, which is told and not counted as passed. */
 export function skipped(id: string, reason: string): Outcome {
   return { id, result: 'skipped', expected: null, received: null, reason }

@@ -10,7 +10,7 @@ import { checksOfWit, verdictOf } from '../check-report.js'
 import { inputFailure } from '../failure.js'
 import { publicHalf, type WrittenJwk } from '../key-files.js'
 import { serverCrypto } from '../server-crypto.js'
-import { compare, type Outcome, skipped } from './outcome.js'
+import { compare, differing, type Outcome, skipped } from './outcome.js'
 
 /** Formats whose keys are JWKs. The first one had bare bytes. */
 const FORMATS: ReadonlySet<unknown> = new Set(
@@ -46,6 +46,7 @@ const CODES: Readonly<Record<string, string>> = {
 /** What is answered otherwise here, and why. */
 const DIFFERENCES: Readonly<Record<string, string>> = {
   issued_in_future: 'iat says when a token was made; nbf and exp say when it is valid',
+  unsupported_scheme: 'any scheme may name a workload; a service lists those it trusts, with their domain',
 }
 
 interface Negative {
@@ -106,7 +107,7 @@ async function runPositiveAndNegative(
     const difference = DIFFERENCES[negative.expect]
     const code = Object.hasOwn(CODES, negative.expect) ? CODES[negative.expect] : undefined
     if (difference !== undefined && received === 'accepted') {
-      outcomes.push({ id, result: 'differs', expected: negative.expect, received, reason: difference })
+      outcomes.push(differing(id, negative.expect, received, difference))
     } else if (negative.expect === 'token_too_long') {
       outcomes.push(compare(id, 'WIMSE_TOKEN_TOO_LARGE', received))
     } else outcomes.push(compare(id, code === undefined ? negative.expect : prefix + code, received))
@@ -194,6 +195,8 @@ function partOf(token: string, index: number): JsonObject {
 interface WrittenIdentifier {
   readonly id: string
   readonly identifier: string
+  /** Of those to refuse. */
+  readonly expect?: string
   readonly origin: string
   readonly path: string
 }
@@ -206,7 +209,13 @@ function runIdentifiers(file: string, document: JsonObject): readonly Outcome[] 
         compare(`${file}#${id}`, `${origin} ${path}`, readIdentifier(identifier)),
     ),
     ...(listIn(document, 'reject', file) as readonly unknown[] as readonly WrittenIdentifier[]).map(
-      ({ id, identifier }) => compare(`${file}#${id}`, 'refused', readIdentifier(identifier)),
+      ({ id, identifier, expect }) => {
+        const received = readIdentifier(identifier)
+        const reason = expect === undefined ? undefined : DIFFERENCES[expect]
+        return received === 'refused' || reason === undefined
+          ? compare(`${file}#${id}`, 'refused', received)
+          : differing(`${file}#${id}`, 'refused', received, reason)
+      },
     ),
   ]
 }
