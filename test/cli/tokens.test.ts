@@ -97,10 +97,15 @@ describe('wimse wit issue', () => {
     [['--claim', 'a=1', '--claim', 'a=2'], 'one claim twice'],
     [['--lifetime', 'an hour'], '--lifetime is not a whole number'],
     [['--issuer-key', 'issuer.pem'], 'does not say its algorithm'],
+    [['--issuer-key', 'wrong-alg.jwk'], 'cannot sign as its alg says'],
+    [['--issuer-key', 'wrong-half.jwk'], 'cannot sign as its alg says'],
     [['--issuer-key', 'jwks.json'], 'is a set of keys'],
     [['--issuer-key', '-', '--confirmation-key', '-'], 'standard input can be read once'],
   ] as const)('refuses %j', async ([words, message]) => {
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const issuer = JSON.parse(place.read('issuer.jwk')) as object
+    place.write('wrong-alg.jwk', JSON.stringify({ ...issuer, alg: 'EdDSA' }))
+    place.write('wrong-half.jwk', JSON.stringify({ ...issuer, d: 'SECRET' }))
     place.write('issuer.pem', privateKey.export({ format: 'pem', type: 'pkcs8' }) as string)
     const good = {
       '--issuer-key': 'issuer.jwk',
@@ -113,6 +118,7 @@ describe('wimse wit issue', () => {
     const { code, stdout, stderr } = await place.wimse(['wit', 'issue', ...others, ...words])
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toContain(message)
+    expect(stderr).not.toContain('SECRET')
     expect(secretsIn(stderr)).toEqual([])
   })
 })

@@ -99,8 +99,8 @@ function asFailure(error: unknown): Failure {
       cureOf(code),
     )
   }
-  // The packages name the option that is wrong, and nothing of its value.
-  if (error instanceof TypeError) return usageFailure(error.message)
+  // Those of the packages name the option that is wrong, and nothing of its value; those of Node may repeat it.
+  if (error instanceof TypeError && !('code' in error)) return usageFailure(error.message)
   return new Failure(
     EXIT.usage,
     'INTERNAL',

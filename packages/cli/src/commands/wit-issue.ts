@@ -1,4 +1,4 @@
-import { issueWit } from 'wimse'
+import { issueWit, type IssueWitOptions } from 'wimse'
 import type { Command } from '../command.js'
 import { EXIT, inputFailure, usageFailure } from '../failure.js'
 import { refuseSharedStdin } from '../input.js'
@@ -58,7 +58,7 @@ export const witIssueCommand: Command = {
         'Give a private JWK with alg and kid.',
       )
     }
-    const wit = await issueWit({
+    const wit = await issue({
       issuerKey,
       subject,
       confirmationKey: await readPublicKey(confirmationFile, 'the confirmation key', terminal),
@@ -75,6 +75,19 @@ export const witIssueCommand: Command = {
     } else if (file === undefined) terminal.stdout(`${wit}\n`)
     return EXIT.done
   },
+}
+
+/** Keys that cannot sign as their `alg` says are found when they are used, by whoever reads keys. */
+async function issue(options: IssueWitOptions): Promise<string> {
+  try {
+    return await issueWit(options)
+  } catch (error) {
+    if (error instanceof TypeError && !('code' in error)) throw error
+    throw inputFailure(
+      'the issuer key cannot sign as its alg says',
+      'Its members and its alg have to be of one key: `wimse key --out FILE` makes one.',
+    )
+  }
 }
 
 function readClaims(texts: readonly string[]): Record<string, unknown> {
