@@ -13,6 +13,7 @@ describe('docs/api', () => {
       [
         'fastify-wimse-client.api.md',
         'fastify-wimse.api.md',
+        'wimse-cli.api.md',
         'wimse-explain.api.md',
         'wimse-redis.api.md',
         'wimse-spiffe.api.md',
