@@ -8,6 +8,7 @@ import { spiffeBundles, spiffeCredentials, type SpiffeBundlesOptions } from 'wim
 import { createTestIdentityServer, fixedClock, generateTestKeyPair, signedInject } from 'wimse-testkit'
 import { eventually } from './eventually.js'
 import { message, startWorkloadApi, svidOf, type WorkloadApi } from './workload-api-server.js'
+import { listen } from '../observability/heard.js'
 
 const ORG = 'spiffe://example.org'
 const NET = 'spiffe://example.net'
@@ -80,6 +81,25 @@ describe('spiffeBundles(), on a real socket', () => {
     expect(early).toBe('not yet')
     api.publish({ [ORG]: { keys: [key('a')] } })
     await ready
+  })
+
+  it('tells on the channel wimse.trust, and of the stream as of spiffe', async () => {
+    const ear = listen()
+    api.publish({ [ORG]: { keys: [key('a')] } })
+    const source = follow()
+    expect(await kids(source)).toBe('a')
+    api.publish({ 'not a trust domain': { keys: [] } })
+    await eventually('it has failed', () => failures().length > 0)
+    ear.close()
+    const told = ear.take('wimse.trust')
+    expect(told).toEqual(
+      events.map(({ type, trustDomain = 'spiffe' }) => ({ type, trustDomain, leftOut: false })),
+    )
+    expect(told.map(({ type, trustDomain }) => `${type} ${trustDomain}`)).toEqual([
+      `refreshed ${ORG}`,
+      `key-added ${ORG}`,
+      'failed spiffe',
+    ])
   })
 
   it('serves many trust domains from one stream, each with its own keys', async () => {

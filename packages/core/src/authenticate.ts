@@ -4,9 +4,17 @@ import type { SignatureCheck } from './crypto/signature-turns.js'
 import { beforeDeadline, createStoreBudget, isPromise, type StoreBudget } from './deadline.js'
 import { AuthenticationError, UnavailableError } from './errors.js'
 import type { Workload } from './identity/workload.js'
+import { claimAndTell } from './observation/replay.js'
+import {
+  beginVerification,
+  noteProof,
+  noteWit,
+  toldVerification,
+  type VerificationNotes,
+} from './observation/verification.js'
 import { isRequestTarget } from './proof/audience.js'
 import { type VerifiedProof, verifyProof } from './proof/wpt.js'
-import { claimProof, proofFingerprint, takesClaims } from './replay/replay-store.js'
+import { proofFingerprint, takesClaims } from './replay/replay-store.js'
 import { createStoreFailureJudge, type StoreEvent, warnOfStoreEvent } from './replay/store-failure.js'
 import { challengesFor, type Revision } from './revisions.js'
 import { createTrustedDomains } from './trust/trusted-domains.js'
@@ -38,10 +46,15 @@ export interface Authenticator {
    * or response.
    *
    * @param stores time that store calls of the request may take together; default `storeTimeoutMs`
+   * @param notes for whoever tells how it ended, which this then does not; null where nobody listens
    * @throws AuthenticationError when the request does not show who sent it
    * @throws UnavailableError when that cannot be told right now
    */
-  authenticate(presented: PresentedTokens, stores?: StoreBudget): Promise<Workload>
+  authenticate(
+    presented: PresentedTokens,
+    stores?: StoreBudget,
+    notes?: VerificationNotes | null,
+  ): Promise<Workload>
   /** Epoch seconds, by the clock that tokens are checked by. @throws UnavailableError when it gives no time */
   now(): number
   /** Bytes a token may have. */
@@ -95,15 +108,18 @@ export function createAuthenticator(
   async function authenticate(
     presented: PresentedTokens,
     stores: StoreBudget = createStoreBudget(settings.storeTimeoutMs),
+    notes: VerificationNotes | null = null,
   ): Promise<Workload> {
     const now = readTime()
     const start = performance.now()
     const { revision = 'wpt-01', path: target, accessToken, txnToken, header = () => [] } = presented
+    if (notes !== null) noteProof(notes, revision)
     refuseUnfit(presented, revision)
 
     const trustedNow = trusted.trust(presented.wit, now)
     const known = isPromise(trustedNow) ? await trustedNow : trustedNow
     const { wit } = known
+    if (notes !== null) noteWit(notes, wit, trusted.remembers(known))
     const context = { revision, target, accessToken, txnToken, header }
     const proved = verifyProof(presented.wpt, wit, context, settings, now, verify)
     const proof = isPromise(proved) ? await proved : proved
@@ -120,13 +136,14 @@ export function createAuthenticator(
     }
     if (settings.replay !== false) {
       try {
-        const claimed = claimProof(settings.replay, {
+        const claim = {
           fingerprint: proofFingerprint(wit.subject, proof.jti),
           forSeconds: Math.ceil(proof.expiresAt + settings.clockTolerance - now) + REPLAY_MARGIN_SECONDS,
           caller: workload.id,
           revision,
           stores,
-        })
+        }
+        const claimed = claimAndTell(settings.replay, claim, workload.trustDomain)
         if (claimed !== undefined) await claimed
       } catch (error) {
         judgeStoreFailure(error)
@@ -183,7 +200,11 @@ export function createAuthenticator(
   }
 
   return {
-    authenticate,
+    authenticate: (presented, stores, notes) => {
+      const own = notes === undefined ? beginVerification() : null
+      const verification = authenticate(presented, stores, notes ?? own)
+      return own === null ? verification : toldVerification(own, verification)
+    },
     now: readTime,
     maxTokenBytes: settings.maxTokenBytes,
     clockTolerance: settings.clockTolerance,

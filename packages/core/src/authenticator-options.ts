@@ -3,6 +3,7 @@ import { isTrustDomain } from './identity/workload-identifier.js'
 import type { Workload } from './identity/workload.js'
 import { ALGORITHM_NAMES, type AlgorithmName } from './jws/algorithms.js'
 import { readFieldNames, readFunction, readNumber, readStrings, refuseUnknownOptions } from './options.js'
+import { tellTrustEvent } from './observation/trust.js'
 import { type AudienceMatcher, type AudienceOptions, createAudienceMatcher } from './proof/audience.js'
 import { memoryReplayStore } from './replay/memory-replay-store.js'
 import type { ReplayStore } from './replay/replay-store.js'
@@ -205,7 +206,10 @@ function readTrustDomain(
   let source: TrustBundleSource
   try {
     source = createTrustBundleSource(from, {
-      onEvent: (event) => defaults.onTrustEvent({ ...event, trustDomain: origin }),
+      onEvent: (event) => {
+        tellTrustEvent({ ...event, trustDomain: origin })
+        return defaults.onTrustEvent({ ...event, trustDomain: origin })
+      },
     })
   } catch (cause) {
     throw new TypeError(`option ${name}: ${(cause as Error).message}`, { cause })

@@ -66,6 +66,18 @@ export {
 export type { BoundTokens, Workload } from './identity/workload.js'
 export { parseWorkloadIdentifier, type WorkloadIdentifier } from './identity/workload-identifier.js'
 export type { AlgorithmName } from './jws/algorithms.js'
+export type { ReplayMessage } from './observation/replay.js'
+export { type SignMessage, tellUnsigned } from './observation/signing.js'
+export { tellTrustEvent, type TrustMessage } from './observation/trust.js'
+export {
+  beginVerification,
+  callerOf,
+  noteCaller,
+  tellAdmission,
+  tellRefusal,
+  type VerificationNotes,
+  type VerifyMessage,
+} from './observation/verification.js'
 export {
   type NumberRange,
   readFieldNames,

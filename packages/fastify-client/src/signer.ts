@@ -11,6 +11,7 @@ import {
   REVISIONS,
   SigningError,
   signRequest,
+  tellUnsigned,
 } from 'wimse'
 import { findTarget, readTargets, type Target, type TargetOptions, targetOf } from './targets.js'
 
@@ -86,13 +87,30 @@ export function createSigner(options: SignerOptions): Signer {
   if (typeof allowInsecure !== 'boolean') throw new TypeError('option allowInsecure must be a boolean')
   const targets = readTargets(options.targets, allowInsecure)
 
+  async function currentCredential(target: string, signal: AbortSignal | undefined): Promise<Credential> {
+    try {
+      return await unlessAborted(() => credentials.current(), signal)
+    } catch (error) {
+      // A call that was given up is nobody's failure.
+      if (signal?.aborted !== true) tellUnsigned(error, target, revision)
+      throw error
+    }
+  }
+
   return {
     targets,
     otherTokens,
     findTarget: (url) => findTarget(url, targets),
-    targetOf: (url) => targetOf(url, targets, allowInsecure),
-    sign: async (url, { audience }, headers, signal) => {
-      const credential = await unlessAborted(() => credentials.current(), signal)
+    targetOf: (url) => {
+      try {
+        return targetOf(url, targets, allowInsecure)
+      } catch (error) {
+        tellUnsigned(error, null, revision)
+        throw error
+      }
+    },
+    sign: async (url, { origin, audience }, headers, signal) => {
+      const credential = await currentCredential(origin, signal)
       const request = { url, headers, revision, audience, otherTokens, lifetime, now }
       return { fields: signRequest(credential, request), credential }
     },
@@ -109,10 +127,12 @@ export function refuseReserved(names: Iterable<string>): void {
   for (const name of names) {
     const lower = name.toLowerCase()
     if (lower !== 'host' && !lower.startsWith('workload-')) continue
-    throw new SigningError('WIMSE_HEADER_RESERVED', {
+    const error = new SigningError('WIMSE_HEADER_RESERVED', {
       reason: 'only the client sets this field',
       received: name,
     })
+    tellUnsigned(error, null, null)
+    throw error
   }
 }
 

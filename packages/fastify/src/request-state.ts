@@ -5,9 +5,13 @@ import {
   allow,
   AuthenticationError,
   beforeDeadline,
+  beginVerification,
   deprecationFields,
+  noteCaller,
   type PresentedTokens,
   type RefusalError,
+  tellAdmission,
+  tellRefusal,
   type Workload,
 } from 'wimse'
 import { deny, isRefusal, raise } from './deny.js'
@@ -74,6 +78,7 @@ export async function admitNotFound(
     return admitOrDeny(request, reply, guard)
   }
   if (askedOf(request, guard) === guard.scope) return undefined
+  const notes = beginVerification(routeOf(request))
   try {
     if (workload.via === 'bearer' && guard.scope.mode === 'required') {
       throw new AuthenticationError('WIMSE_WIT_MISSING', { reason: 'bearer tokens are not taken here' })
@@ -81,6 +86,11 @@ export async function admitNotFound(
     if (guard.scope.allow !== null) await allow(workload, guard.scope.allow, request)
     return undefined
   } catch (error) {
+    // Told of alone: the admission was told of before.
+    if (notes !== null) {
+      noteCaller(notes, workload)
+      tellRefusal(notes, error)
+    }
     if (!isRefusal(error)) throw error
     return deny(request, reply, error, guard.deny)
   }
@@ -115,12 +125,14 @@ async function verify(
   const { authenticator, adoption } = guard
   // Asked for by hand on a route that asks for nothing itself: then for all there is.
   const mode = policy.mode === 'off' ? 'required' : policy.mode
+  const notes = beginVerification(route)
   let caller: Workload | null = null
   try {
     const { credential, dryRun } = readPresented(request, mode, authenticator.revisions)
     if (credential.via === 'bearer') reply.headers(deprecationFields(policy.transition!))
     const workload = await admit(credential, {
       ...admissionPolicy(request, guard, { ...policy, mode }),
+      notes,
       onAuthenticated: (authenticated) => {
         caller = authenticated
         warnOfBearer(request, guard, route, authenticated)
@@ -130,7 +142,9 @@ async function verify(
     if (dryRun !== null) await tryTokens(request, dryRun, guard, policy.mode, route)
     if (workload.via === 'wit' && guard.strip) stripTokens(request, workload.revision)
     Object.assign(request, { workload })
+    if (notes !== null) tellAdmission(notes)
   } catch (error) {
+    if (notes !== null) tellRefusal(notes, error)
     if (isRefusal(error)) countRefusal(guard, route, policy, error, caller)
     throw error
   }
@@ -163,11 +177,14 @@ async function tryTokens(
   mode: WimseMode,
   route: string,
 ): Promise<void> {
-  const attempt = async (): Promise<Workload> => authenticator.authenticate(readTokens())
+  const notes = beginVerification(route, true)
+  const attempt = async (): Promise<Workload> => authenticator.authenticate(readTokens(), undefined, notes)
   try {
     const workload = await beforeDeadline(attempt(), authenticator.storeTimeoutMs)
     adoption.dryRun(route, mode, workload, authenticator.now())
+    if (notes !== null) tellAdmission(notes)
   } catch (error) {
+    if (notes !== null) tellRefusal(notes, error)
     if (!isRefusal(error)) {
       request.log.warn('a WIT that came along could not be tried in time')
       return

@@ -7,6 +7,7 @@ import {
   readTrustBundle,
   refuseUnknownOptions,
   tell,
+  tellTrustEvent,
   type TrustBundle,
   type TrustBundleSource,
   type TrustEvent,
@@ -67,7 +68,12 @@ export function spiffeBundles(options: SpiffeBundlesOptions = {}): TrustBundleSo
   const connecting = readConnectionOptions(options)
   const { endpoint, timeoutMs } = connecting
   const maxStale = readNumber('maxStale', options.maxStale, { default: 3600, min: 0, max: 31_536_000 })
-  const onEvent = readFunction('onEvent', options.onEvent, () => undefined)
+  const onOwnEvent = readFunction('onEvent', options.onEvent, () => undefined)
+  const onEvent: typeof onOwnEvent = (event) => {
+    // What is about the stream is about no trust domain alone.
+    tellTrustEvent({ trustDomain: 'spiffe', ...event })
+    return onOwnEvent(event)
+  }
   const now = readClock('now', options.now, () => performance.now() / 1000)
 
   const first = createFirstAnswer(timeoutMs)

@@ -2,6 +2,12 @@ import type { Authenticator, PresentedTokens } from '../authenticate.js'
 import { createStoreBudget } from '../deadline.js'
 import { AuthenticationError } from '../errors.js'
 import type { Workload } from '../identity/workload.js'
+import {
+  beginVerification,
+  noteCaller,
+  toldVerification,
+  type VerificationNotes,
+} from '../observation/verification.js'
 import { type AllowPredicate, allow } from './allow.js'
 import type { BearerVerifier } from './bearer.js'
 import { rememberCaller, revalidateBearer, type Transition } from './transition.js'
@@ -27,6 +33,8 @@ export interface AdmissionPolicy<Context> {
   readonly transition?: Transition | null
   /** Hears who it is as soon as that is known, and before it is decided whether the workload may. */
   readonly onAuthenticated?: (workload: Workload) => void
+  /** For whoever tells how it ended, which `admit` then does not; null where nobody listens. */
+  readonly notes?: VerificationNotes | null
 }
 
 /**
@@ -38,9 +46,19 @@ export interface AdmissionPolicy<Context> {
  * @throws AuthorizationError `WIMSE_WORKLOAD_FORBIDDEN` when the workload may not
  * @throws UnavailableError when that cannot be told right now
  */
-export async function admit<Context>(
+export function admit<Context>(
   presented: PresentedCredential,
   policy: AdmissionPolicy<Context>,
+): Promise<Workload> {
+  const own = policy.notes === undefined ? beginVerification() : null
+  const verification = decide(presented, policy, policy.notes ?? own)
+  return own === null ? verification : toldVerification(own, verification)
+}
+
+async function decide<Context>(
+  presented: PresentedCredential,
+  policy: AdmissionPolicy<Context>,
+  notes: VerificationNotes | null,
 ): Promise<Workload> {
   const {
     authenticator,
@@ -49,9 +67,11 @@ export async function admit<Context>(
     context,
     onAuthenticated = () => undefined,
   } = policy
+  if (notes !== null) notes.via = presented.via
   if (presented.via === 'wit') {
     const budget = createStoreBudget(authenticator.storeTimeoutMs)
-    const workload = await authenticator.authenticate(presented.tokens, budget)
+    const workload = await authenticator.authenticate(presented.tokens, budget, notes)
+    if (notes !== null) noteCaller(notes, workload)
     onAuthenticated(workload)
     if (policy.allow !== null) await allow(workload, policy.allow, context)
     if (transition !== null) await rememberCaller(workload, transition, authenticator.now(), budget.left())
@@ -69,6 +89,7 @@ export async function admit<Context>(
   }
   const now = authenticator.now()
   const workload = await bearer.verify(presented.token, now)
+  if (notes !== null) noteCaller(notes, workload)
   onAuthenticated(workload)
   if (transition !== null) await revalidateBearer(workload, transition, now, authenticator.storeTimeoutMs)
   if (policy.allow !== null) await allow(workload, policy.allow, context)

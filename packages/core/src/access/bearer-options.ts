@@ -1,4 +1,5 @@
 import { ALGORITHM_NAMES, type AlgorithmName } from '../jws/algorithms.js'
+import { tellTrustEvent } from '../observation/trust.js'
 import { readStrings, refuseUnknownOptions } from '../options.js'
 import {
   createTrustBundleSource,
@@ -151,6 +152,10 @@ function readSource(name: string, entry: JwtBearerOptions, context: BearerContex
   try {
     return createTrustBundleSource(from, {
       ...context,
+      onEvent: (event) => {
+        tellTrustEvent({ ...event, trustDomain: 'bearer' })
+        return context.onEvent?.(event)
+      },
       ...(entry.use === undefined ? {} : { use: entry.use }),
     })
   } catch (cause) {

@@ -2,6 +2,7 @@ import type { Instant } from '../clock.js'
 import { SigningError } from '../errors.js'
 import { readFieldNames } from '../options.js'
 import { REVISIONS, type Revision } from '../revisions.js'
+import { beginSigning, tellSigned, tellUnsigned } from '../observation/signing.js'
 import { trimmed } from '../field-value.js'
 import { readAuthorization } from '../proof/authorization.js'
 import type { Credential } from './credential.js'
@@ -45,6 +46,33 @@ export interface SignRequestOptions {
  * @see {@link https://www.ietf.org/archive/id/draft-ietf-wimse-wpt-01.html#section-2}
  */
 export function signRequest(credential: Credential, request: SignRequestOptions): Record<string, string> {
+  const startedAt = beginSigning()
+  return startedAt === null ? sign(credential, request) : signAndTell(credential, request, startedAt)
+}
+
+function signAndTell(
+  credential: Credential,
+  request: SignRequestOptions,
+  startedAt: number,
+): Record<string, string> {
+  const { url, revision = 'wpt-01' } = request
+  const target = originOf(url)
+  try {
+    const fields = sign(credential, request)
+    tellSigned(startedAt, target, revision)
+    return fields
+  } catch (error) {
+    const known = Object.hasOwn(REVISIONS, revision) ? revision : null
+    tellUnsigned(error, target, known, performance.now() - startedAt)
+    throw error
+  }
+}
+
+function originOf(url: string | URL): string | null {
+  return /^https?:/i.test(String(url)) && URL.canParse(String(url)) ? new URL(url).origin : null
+}
+
+function sign(credential: Credential, request: SignRequestOptions): Record<string, string> {
   const { revision = 'wpt-01', audience = audienceOf(request.url), lifetime, now } = request
   if (!Object.hasOwn(REVISIONS, revision)) throw new TypeError('option revision is not one we know')
   const valuesOf = readFields(request.headers)

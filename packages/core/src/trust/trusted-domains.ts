@@ -31,6 +31,8 @@ export interface TrustedDomains {
    * @throws UnavailableError `WIMSE_TRUST_UNAVAILABLE` when the keys of its trust domain are not there
    */
   trust(token: string, now: number): KnownWit | Promise<KnownWit>
+  /** Whether this very finding was remembered before. */
+  remembers(known: KnownWit): boolean
   /** Remembers a WIT, once a proof with it was verified. */
   remember(known: KnownWit): void
   /** Settles once the keys of every trust domain have been there. Rejects after five seconds. */
@@ -163,7 +165,14 @@ export function createTrustedDomains(
     await Promise.all([...sources].map(async (source) => source.close?.()))
   }
 
-  return { trust, remember: (known) => cache.remember(known), ready, haveKeys, close }
+  return {
+    trust,
+    remembers: (known) => cache.find(known.wit.hash) === known,
+    remember: (known) => cache.remember(known),
+    ready,
+    haveKeys,
+    close,
+  }
 }
 
 function unavailable({ origin }: TrustedDomain, cause: unknown): UnavailableError {
