@@ -12,6 +12,7 @@ const read = (path: string): string => readFileSync(new URL(path, root), 'utf8')
 
 const readmes = [
   'README.md',
+  'docs/observability.md',
   ...readdirSync(new URL('packages', root)).map((name) => `packages/${name}/README.md`),
 ]
 

@@ -19,7 +19,7 @@ const core = sources.get('wimse')!
 
 /** All that each package stands on. */
 const STANDS_ON: Readonly<Record<string, Pick<Member, 'dependencies' | 'peers'>>> = {
-  wimse: { dependencies: ['jose', 'lru-cache'], peers: [] },
+  wimse: { dependencies: ['jose', 'lru-cache'], peers: ['@opentelemetry/api'] },
   'fastify-wimse': { dependencies: ['fastify-plugin', 'wimse'], peers: ['fastify'] },
   'fastify-wimse-client': { dependencies: ['fastify-plugin', 'undici', 'wimse'], peers: ['fastify'] },
   'wimse-cli': { dependencies: ['wimse'], peers: [] },
@@ -75,6 +75,7 @@ const CORE_ROOMS: Rooms = {
   proof: [...GROUND, 'type identity', 'jws', 'crypto', 'type trust', 'type proof/audience'],
   replay: [...GROUND, 'type identity', 'node:crypto'],
   observation: [...GROUND, 'channels', 'type identity', 'type trust', 'replay'],
+  opentelemetry: ['channels', 'observation', '@opentelemetry/api'],
   signing: [
     ...GROUND,
     'observation',
@@ -104,8 +105,14 @@ const CORE_ROOMS: Rooms = {
   access: [...GROUND, 'identity', 'type authenticate', 'jws', 'trust', 'observation', 'jose'],
 }
 
-/** The door of core may name what is in any room; the one for browsers is in the room it opens on. */
-const CORE: Rooms = { ...CORE_ROOMS, index: Object.keys(CORE_ROOMS) }
+/**
+ * The door of core may name what is in any room but that of the optional peer; the doors for browsers and for
+ * OpenTelemetry are in the rooms they open on.
+ */
+const CORE: Rooms = {
+  ...CORE_ROOMS,
+  index: Object.keys(CORE_ROOMS).filter((room) => room !== 'opentelemetry'),
+}
 
 describe('between packages, imports', () => {
   for (const member of workspace) {
@@ -159,6 +166,11 @@ describe('inside core, imports', () => {
         core,
       ),
     ).toEqual([])
+  })
+
+  it('of the first door reach no peer, which may not be installed', () => {
+    expect(reachOf(['packages/core/src/index.ts'], core)).not.toContain('@opentelemetry/api')
+    expect(reachOf(['packages/core/src/opentelemetry.ts'], core)).toContain('@opentelemetry/api')
   })
 
   it('of the other rooms are seen to need node:crypto, so the search does find something', () => {
@@ -338,6 +350,10 @@ const DOORS: Readonly<Record<string, Omit<Door, 'undocumented'>>> = {
     ],
   },
   'wimse-cli': { values: ['processTerminal', 'run'], types: ['ExitCode', 'Terminal'] },
+  'wimse/opentelemetry': {
+    values: ['instrument'],
+    types: ['InstrumentOptions'],
+  },
   'fastify-wimse': {
     values: [
       'AuthenticationError',
@@ -546,6 +562,15 @@ describe('an import checker', () => {
     ],
   ])('reports %s', (text, report) => {
     expect(stray(text)).toEqual([report])
+  })
+
+  it('lets a door of its own need a peer, and no file behind it', () => {
+    const member: Member = { ...upper, doors: ['upper', 'upper/part'] }
+    const needing = (path: string): readonly string[] =>
+      strayImports(member, [{ path, text: "import { x } from 'fastify'" }], [member])
+    expect(needing('packages/upper/src/part.ts')).toEqual([])
+    expect(needing('packages/upper/src/index.ts')).toHaveLength(1)
+    expect(needing('packages/upper/src/inner/part.ts')).toHaveLength(1)
   })
 
   it('reports a dependency that nothing imports', () => {

@@ -23,6 +23,7 @@ export default defineConfig({
       'wimse-spiffe': source('packages/spiffe'),
       'wimse-testkit': source('packages/testkit'),
       'wimse/explain': fileURLToPath(new URL('../packages/core/src/explain.ts', import.meta.url)),
+      'wimse/opentelemetry': fileURLToPath(new URL('../packages/core/src/opentelemetry.ts', import.meta.url)),
       wimse: source('packages/core'),
       '@wimse-demo/identity-server': source('apps/identity-server'),
       '@wimse-demo/inventory': source('apps/inventory'),

@@ -2,8 +2,8 @@ import { fileOf, type Import, importsOf, type Member, packageOf, type SourceFile
 
 /**
  * Finds imports that a member of the workspace may not make: of a file outside its own `src`, of a package
- * its package.json does not name, of a peer other than by `import type`, and of another member other than by
- * one of its doors.
+ * its package.json does not name, of a peer other than by `import type` (but behind a door of its own, which
+ * nobody without the peer opens), and of another member other than by one of its doors.
  */
 export function strayImports(
   member: Member,
@@ -21,10 +21,18 @@ export function strayImports(
     if (file !== null) return paths.has(file) ? null : `not a file of ${member.folder}/src`
     const name = packageOf(one)
     if (name === null) return null
-    if (member.peers.includes(name)) return one.typeOnly ? null : 'a peer, for its types alone'
+    if (member.peers.includes(name)) {
+      return one.typeOnly || isDoorOfItsOwn(one) ? null : 'a peer, for its types alone'
+    }
     if (!member.dependencies.includes(name)) return `not a dependency of ${member.name}`
     const other = workspace.find((candidate) => candidate.name === name)
     return other === undefined || other.doors.includes(one.specifier) ? null : 'not a door'
+  }
+
+  /** A door beside the first: `src/part.ts` of `wimse/part`. */
+  function isDoorOfItsOwn({ from }: Import): boolean {
+    const subpath = /^\/src\/([^/]+)\.ts$/.exec(from.slice(member.folder.length))?.[1]
+    return member.doors.includes(`${member.name}/${subpath}`)
   }
 }
 

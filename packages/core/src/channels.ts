@@ -1,4 +1,4 @@
-import { channel } from 'node:diagnostics_channel'
+import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel'
 
 /** One channel, and whether anybody listens: asked before anything is built or any clock is read. */
 export interface MessageChannel<Message extends object> {
@@ -23,4 +23,10 @@ export function openChannel<Message extends object>(name: string): MessageChanne
       }
     },
   }
+}
+
+/** Hears what is published on a channel. @returns a function that ends it */
+export function listenTo(name: string, listener: (message: unknown) => void): () => void {
+  subscribe(name, listener)
+  return () => void unsubscribe(name, listener)
 }
