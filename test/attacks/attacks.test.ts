@@ -20,8 +20,10 @@ import {
   type Scene,
   startAttackedService,
 } from './scene.js'
-import { keyMaterialOf, secretsOf } from './secrets.js'
+import { identifiersIn, keyMaterialOf, secretsOf } from './secrets.js'
 import { exchange } from './wire.js'
+import { CHANNELS, listen } from '../observability/heard.js'
+import { startTelemetry } from '../observability/telemetry.js'
 
 const tables: readonly AttackTable[] = [
   headerSmuggling,
@@ -51,11 +53,19 @@ async function serviceOf({ service: name = 'plain' }: Attack): Promise<AttackedS
   return started
 }
 
+/** What services tell of themselves while they are attacked: on their channels, and in metrics. */
+const ear = listen()
+const telemetry = startTelemetry()
+const takeTold = async (): Promise<string> =>
+  JSON.stringify([CHANNELS.map((name) => ear.take(name)), await telemetry.series()])
+
 beforeAll(async () => {
   scene = await createScene(spend)
 })
 afterAll(async () => {
   await Promise.all([...services.values()].map(async ({ app }) => app.close()))
+  ear.close()
+  await telemetry.stop()
 })
 
 for (const { name, attacks } of tables) {
@@ -85,8 +95,11 @@ for (const { name, attacks } of tables) {
         expect(answers).toHaveLength(letIn + refused.length)
         expect(attacked.handled()).toBe(handledBefore + letIn)
         await good()
-        const written = [attacked.takeLog(), ...answers.map(({ text }) => text)].join('\n')
+        const told = await takeTold()
+        expect(told).toContain('"outcome":"admitted"')
+        const written = [attacked.takeLog(), told, ...answers.map(({ text }) => text)].join('\n')
         expect([...secrets].filter((secret) => written.includes(secret))).toEqual([])
+        expect(identifiersIn(secrets).filter((identifier) => told.includes(identifier))).toEqual([])
       })
     }
   })
@@ -117,6 +130,13 @@ describe('what must be found nowhere', () => {
     expect([...found].sort()).toEqual([...new Set(parts)].sort())
     expect(secretsOf(http2({ wit, wpt }))).toEqual(parts)
     expect(secretsOf(get([`Authorization: Bearer ${wit}`]))).toEqual(wit.split('.'))
+  })
+
+  it('is, in what a service tells of itself, every subject and every identifier of a proof', async () => {
+    const { wit, wpt } = await scene.tokens()
+    const identifiers = identifiersIn(secretsOf(get(fieldsOf({ wit, wpt }))))
+    expect(identifiers).toContain('wimse://example.com/caller')
+    expect(identifiers).toHaveLength(2)
   })
 
   it('is every private key', () => {

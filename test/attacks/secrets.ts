@@ -31,3 +31,19 @@ export function keyMaterialOf(scene: Scene): readonly string[] {
     [d, p, q].filter((member) => member !== undefined),
   )
 }
+
+/**
+ * Whatever the tokens behind such parts say of one caller or one request: subjects with a path, and proof
+ * identifiers.
+ */
+export function identifiersIn(secrets: Iterable<string>): readonly string[] {
+  return [...secrets].flatMap((part) => {
+    try {
+      const { sub, jti } = JSON.parse(Buffer.from(part, 'base64url').toString()) as Record<string, unknown>
+      const named = [sub, jti].filter((value) => typeof value === 'string')
+      return named.filter((value) => value.length >= SHORTEST && !/^\w+:\/\/[^/]*$/.test(value))
+    } catch {
+      return []
+    }
+  })
+}
