@@ -15,6 +15,7 @@ describe('docs/api', () => {
         'fastify-wimse.api.md',
         'wimse-cli.api.md',
         'wimse-explain.api.md',
+        'wimse-opentelemetry.api.md',
         'wimse-redis.api.md',
         'wimse-spiffe.api.md',
         'wimse-testkit.api.md',

@@ -78,7 +78,7 @@ export async function admitNotFound(
     return admitOrDeny(request, reply, guard)
   }
   if (askedOf(request, guard) === guard.scope) return undefined
-  const notes = beginVerification(routeOf(request))
+  const notes = beginVerification(NOT_FOUND)
   try {
     if (workload.via === 'bearer' && guard.scope.mode === 'required') {
       throw new AuthenticationError('WIMSE_WIT_MISSING', { reason: 'bearer tokens are not taken here' })
