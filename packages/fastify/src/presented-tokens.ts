@@ -81,7 +81,7 @@ const kHeadersDistinct = ((): symbol | undefined => {
 
 /** What somebody has been given, or may be given; undefined also on HTTP/2 and under inject(). */
 function readHeadersDistinct(raw: IncomingMessage): NodeJS.Dict<string[]> | undefined {
-  if (kHeadersDistinct === undefined || !(kHeadersDistinct in raw)) return raw.headersDistinct
+  if (kHeadersDistinct === undefined || !(raw instanceof IncomingMessage)) return raw.headersDistinct
   return (raw as unknown as Record<symbol, NodeJS.Dict<string[]> | undefined>)[kHeadersDistinct] ?? undefined
 }
 
