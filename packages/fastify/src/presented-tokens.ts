@@ -1,5 +1,4 @@
-import { IncomingMessage } from 'node:http'
-import { Socket } from 'node:net'
+import type { IncomingMessage } from 'node:http'
 import type { FastifyRequest } from 'fastify'
 import {
   type Authorization,
@@ -62,7 +61,9 @@ export function readPresented(
 export function stripTokens(request: FastifyRequest, revision: Revision | null): void {
   const names = ['workload-identity-token', revision === 'wpt-02' ? 'authorization' : 'workload-proof-token']
   const { headers, rawHeaders } = request.raw
-  const distinct = readHeadersDistinct(request.raw)
+  // Made now, where it was not yet: Node makes it of as many raw fields as came, also when some are gone.
+  // Undefined on HTTP/2 and under inject().
+  const distinct = request.raw.headersDistinct as NodeJS.Dict<string[]> | undefined
   for (const name of names) {
     delete headers[name]
     if (distinct !== undefined) delete distinct[name]
@@ -70,19 +71,6 @@ export function stripTokens(request: FastifyRequest, revision: Revision | null):
   for (let i = rawHeaders.length - 2; i >= 0; i -= 2) {
     if (names.includes(rawHeaders[i]!.toLowerCase())) rawHeaders.splice(i, 2)
   }
-}
-
-/** Where Node keeps `headersDistinct` once somebody has asked for it; it makes it of the raw fields only then. */
-const kHeadersDistinct = ((): symbol | undefined => {
-  const probe = new IncomingMessage(new Socket())
-  void probe.headersDistinct
-  return Object.getOwnPropertySymbols(probe).find(({ description }) => description === 'kHeadersDistinct')
-})()
-
-/** What somebody has been given, or may be given; undefined also on HTTP/2 and under inject(). */
-function readHeadersDistinct(raw: IncomingMessage): NodeJS.Dict<string[]> | undefined {
-  if (kHeadersDistinct === undefined || !(raw instanceof IncomingMessage)) return raw.headersDistinct
-  return (raw as unknown as Record<symbol, NodeJS.Dict<string[]> | undefined>)[kHeadersDistinct] ?? undefined
 }
 
 /** Any field of a WIT or a proof counts, also an empty one, and in whatever revision. */
