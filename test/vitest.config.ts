@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
@@ -8,6 +9,8 @@ export default defineConfig({
     root: fileURLToPath(new URL('.', import.meta.url)),
     include: ['**/*.test.ts'],
     testTimeout: 30_000,
+    // Not one less than there are cores, as it would be: half of the time goes by waiting for real clocks.
+    maxWorkers: Math.max(2, availableParallelism()),
     globalSetup: ['./global-setup.ts'],
     reporters: ['default', ['json', { outputFile: '.results.json' }]],
     typecheck: { enabled: false },

@@ -72,13 +72,26 @@ export function wimseInterceptor(options: SignerOptions): WimseInterceptor {
 
 /** The URL as it goes over the wire: undici sends a path as it is, and a parser would tidy it up. */
 function readUrl(origin: string | URL | undefined, path: string): URL {
-  const text = `${origin === undefined ? '' : new URL(origin).origin}${path}`
+  const text = `${origin === undefined ? '' : originOf(origin)}${path}`
   const url = path.startsWith('/') && URL.canParse(text) ? new URL(text) : null
   if (url !== null && url.pathname === path.replace(/[?#].*$/s, '')) return url
   throw new SigningError('WIMSE_TARGET_NOT_ALLOWED', {
     reason: 'the path is not one that every reader reads alike',
     received: path,
   })
+}
+
+/** As it is given and as it is read: a dispatcher is given the same few, request by request. */
+const origins = new Map<string, string>()
+const MOST_ORIGINS = 100
+
+function originOf(origin: string | URL): string {
+  if (typeof origin !== 'string') return origin.origin
+  const known = origins.get(origin)
+  if (known !== undefined) return known
+  const read = new URL(origin).origin
+  if (origins.size < MOST_ORIGINS) origins.set(origin, read)
+  return read
 }
 
 /** Header fields in any of the forms that undici takes: a flat list, pairs, or an object. */

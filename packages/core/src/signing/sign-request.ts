@@ -111,7 +111,7 @@ function sign(credential: Credential, request: SignRequestOptions): Record<strin
 
 /** The URL as a proof names it: without query and fragment. */
 function audienceOf(url: string | URL): string {
-  const parsed = URL.canParse(String(url)) ? new URL(url) : null
+  const parsed = url instanceof URL ? url : URL.canParse(url) ? new URL(url) : null
   if (
     parsed === null ||
     !/^https?:$/.test(parsed.protocol) ||
