@@ -78,7 +78,7 @@ it('a day of calls between two services, their keys and tokens from the Workload
   /** Calls on several lanes at once, while something else happens; the clock stands meanwhile. */
   const during = async <T>(happens: () => Promise<T>): Promise<T> => {
     const lanes = Array.from({ length: LANES }, async () => {
-      for (let round = 0; round < 5; round++) await call()
+      for (let round = 0; round < 18; round++) await call()
     })
     const [outcome] = await Promise.all([happens(), ...lanes])
     return outcome
@@ -138,7 +138,7 @@ it('a day of calls between two services, their keys and tokens from the Workload
     `a day of calls: ${JSON.stringify({ ...figures, tokens: figures.tokens.size, issuers: figures.issuers.size, connections: api.wire.made() })}`,
   )
   expect(figures).toMatchObject({ refused: 0, byAnotherKey: 0, afterExpiry: 0 })
-  expect(figures.calls).toBeGreaterThanOrEqual(1000)
+  expect(figures.calls).toBeGreaterThanOrEqual(5000)
   expect(figures.tokens.size).toBe(25)
   expect(figures.issuers.size).toBe(5)
   expect(ofWithdrawnIssuer).toEqual([400, 'WIMSE_WIT_KEY'])
