@@ -114,6 +114,18 @@ describe('a refusal that another credential can cure (CLI-08)', () => {
     }
   })
 
+  it('is given back where the source cannot say whether there is another credential', async () => {
+    answers = [refusal('WIMSE_WIT_EXPIRED')]
+    const source = {
+      current: () => first!,
+      renewed: async () =>
+        Promise.reject(new SigningError('WIMSE_CREDENTIAL_EXPIRED', { reason: 'nobody answers' })),
+    }
+    const response = await call(source)
+    expect(await response.json()).toMatchObject({ code: 'WIMSE_WIT_EXPIRED' })
+    expect(server.requests).toHaveLength(1)
+  })
+
   it('with a stream that has been sent is not tried again, and the error says so', async () => {
     answers = [refusal('WIMSE_WIT_EXPIRED')]
     const source = renewing([first!, second!])

@@ -116,8 +116,14 @@ export function createSigner(options: SignerOptions): Signer {
     },
     canRenew: credentials.renewed !== undefined,
     renewed: async (refused, signal) => {
-      const credential = await unlessAborted(() => credentials.renewed?.(refused) ?? refused, signal)
-      return credential.wit === refused.wit ? null : credential
+      try {
+        const credential = await unlessAborted(() => credentials.renewed?.(refused) ?? refused, signal)
+        return credential.wit === refused.wit ? null : credential
+      } catch (error) {
+        // The refusal says more than that there is nothing to answer it with.
+        if (error instanceof SigningError) return null
+        throw error
+      }
     },
   }
 }

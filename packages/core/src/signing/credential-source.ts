@@ -7,7 +7,7 @@ export interface CredentialSource {
   /**
    * Another credential than one that was refused. Asked at most once for a request, when the called side says
    * that its identity token has expired or is signed with a key it does not know. Whoever is asked decides how
-   * often it looks; the same credential means that there is no other. Left out: a refusal is final.
+   * often it looks; the same credential, or rejecting, means that there is no other. Left out: a refusal is final.
    */
   renewed?(refused: Credential): Credential | Promise<Credential>
   /** Lets go of timers, sockets and watches. */
