@@ -1,7 +1,7 @@
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
 import { decodeBase64url } from '../jws/base64url.js'
+import { isEdwardsPublicKey } from '../jws/edwards-point.js'
 import type { PublicJwk } from '../jws/public-jwk.js'
-import { isEdwardsPublicKey } from './edwards-point.js'
 
 /** A public key made ready for verifying. */
 export interface ImportedKey {

@@ -1,4 +1,5 @@
 import { decodeBase64url } from '../jws/base64url.js'
+import { isEdwardsPublicKey, toInteger } from '../jws/edwards-point.js'
 import type { PublicJwk } from '../jws/public-jwk.js'
 
 /** y² = x³ - 3x + b over the integers modulo p. */
@@ -29,38 +30,8 @@ const CURVES: Readonly<Record<string, Curve>> = {
  */
 export function isOnCurve(jwk: PublicJwk): boolean {
   if (jwk.kty === 'RSA') return true
-  if (jwk.kty === 'OKP') return isEdwardsPoint(decodeBase64url(jwk.x!)!)
+  if (jwk.kty === 'OKP') return isEdwardsPublicKey(decodeBase64url(jwk.x!)!)
   const { p, b } = CURVES[jwk.crv!]!
   const [x, y] = [toInteger(decodeBase64url(jwk.x!)!), toInteger(decodeBase64url(jwk.y!)!)]
   return x < p && y < p && (y * y - x * x * x + 3n * x - b) % p === 0n
-}
-
-const P = 2n ** 255n - 19n
-const D = 37095705934669439343138083508754565189542113879843219016388785533085940283555n
-const Y_OF_ORDER_EIGHT = 2707385501144840649318225287225658788936804267575313519463743609750303402022n
-/** y of the points whose order divides eight: with such a key one signature fits many messages. */
-const SMALL_ORDER_Y: ReadonlySet<bigint> = new Set([0n, 1n, P - 1n, Y_OF_ORDER_EIGHT, P - Y_OF_ORDER_EIGHT])
-
-/** RFC 8032 section 5.1.3: canonical, on the curve, and not of small order. */
-function isEdwardsPoint(encoded: Uint8Array): boolean {
-  const bytes = encoded.toReversed()
-  bytes[0]! &= 0x7f
-  const y = toInteger(bytes)
-  if (y >= P || SMALL_ORDER_Y.has(y)) return false
-  const square = y * y
-  // x² = u/v has a root exactly when u·v is a square (Euler's criterion).
-  return power((((square - 1n) * (D * square + 1n)) % P) + P, (P - 1n) / 2n) === 1n
-}
-
-function power(base: bigint, exponent: bigint): bigint {
-  let [result, square] = [1n, base % P]
-  for (let rest = exponent; rest > 0n; rest >>= 1n) {
-    if ((rest & 1n) === 1n) result = (result * square) % P
-    square = (square * square) % P
-  }
-  return result
-}
-
-function toInteger(bytes: Uint8Array): bigint {
-  return BigInt(`0x${Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')}`)
 }

@@ -11,12 +11,17 @@ const D = 3709570593466943934313808350875456518954211387984321901638878553308594
 export function isEdwardsPublicKey(encoded: Uint8Array): boolean {
   const bytes = encoded.toReversed()
   bytes[0] = bytes[0]! & 0x7f
-  const y = BigInt(`0x${Buffer.from(bytes).toString('hex')}`)
+  const y = toInteger(bytes)
   if (y >= P || SMALL_ORDER_Y.has(y)) return false
   const u = mod(y * y - 1n)
   const v = mod(D * y * y + 1n)
   // x² = u/v has a root exactly when u·v is a square, since v² is one (Euler's criterion).
   return power(mod(u * v), (P - 1n) / 2n) === 1n
+}
+
+/** Reads bytes as a number, the most significant first. */
+export function toInteger(bytes: Uint8Array): bigint {
+  return BigInt(`0x${Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')}`)
 }
 
 /** y of the points whose order divides eight. */
