@@ -215,6 +215,7 @@ const DOORS: Readonly<Record<string, Omit<Door, 'undocumented'>>> = {
       'createWitRequest',
       'deprecationFields',
       'importCredential',
+      'isPromise',
       'isSecureUrl',
       'issueWit',
       'jwtSvids',

@@ -54,7 +54,7 @@ export type {
   UnavailableErrorCode,
 } from './codes.js'
 export { createSignatureTurns, type SignatureCheck } from './crypto/signature-turns.js'
-export { beforeDeadline } from './deadline.js'
+export { beforeDeadline, isPromise } from './deadline.js'
 export {
   AuthenticationError,
   AuthorizationError,

@@ -1,5 +1,5 @@
-import { SigningError } from 'wimse'
-import { createSigner, refuseReserved, type SignerOptions } from './signer.js'
+import { isPromise, SigningError } from 'wimse'
+import { createSigner, refuseReserved, type Signed, type SignerOptions } from './signer.js'
 
 /** What undici dispatches, as far as signing is concerned. */
 export interface DispatchRequest {
@@ -45,40 +45,51 @@ export function wimseInterceptor(options: SignerOptions): WimseInterceptor {
     )
   }
   return (dispatch) => (request, handler) => {
-    void send(dispatch, request, handler)
-    return true
-  }
-
-  async function send<Request extends DispatchRequest, Handler>(
-    dispatch: Dispatch<Request, Handler>,
-    request: Request,
-    handler: Handler,
-  ): Promise<void> {
     try {
-      dispatch({ ...request, headers: await sign(request) }, handler)
+      const headers = sign(request)
+      if (!isPromise(headers)) return dispatch({ ...request, headers }, handler)
+      headers
+        .then((awaited) => void dispatch({ ...request, headers: awaited }, handler))
+        .catch((error: unknown) => fail(handler, error))
     } catch (error) {
       fail(handler, error)
     }
+    return true
   }
 
-  async function sign({ origin, path, headers: given }: DispatchRequest): Promise<string[]> {
+  function sign({ origin, path, headers: given }: DispatchRequest): string[] | Promise<string[]> {
     const fields = readFields(given)
     refuseReserved(fields.map(([name]) => name))
     const url = readUrl(origin, path)
-    const signed = await signer.sign(url, signer.targetOf(url), fields)
-    return [...fields, ...Object.entries(signed.fields)].flat()
+    const withSigned = (signed: Signed): string[] => {
+      const list: string[] = []
+      for (const [name, value] of [...fields, ...Object.entries(signed.fields)]) list.push(name, value)
+      return list
+    }
+    const signed = signer.sign(url, signer.targetOf(url), fields)
+    return isPromise(signed) ? signed.then(withSigned) : withSigned(signed)
   }
 }
 
 /** The URL as it goes over the wire: undici sends a path as it is, and a parser would tidy it up. */
 function readUrl(origin: string | URL | undefined, path: string): URL {
-  const text = `${origin === undefined ? '' : originOf(origin)}${path}`
-  const url = path.startsWith('/') && URL.canParse(text) ? new URL(text) : null
-  if (url !== null && url.pathname === path.replace(/[?#].*$/s, '')) return url
+  if (path.startsWith('/')) {
+    const url = parseUrl(`${origin === undefined ? '' : originOf(origin)}${path}`)
+    if (url?.pathname === path.replace(/[?#].*$/s, '')) return url
+  }
   throw new SigningError('WIMSE_TARGET_NOT_ALLOWED', {
     reason: 'the path is not one that every reader reads alike',
     received: path,
   })
+}
+
+/** Asking first whether it can be parsed would be to parse it twice. */
+function parseUrl(text: string): URL | null {
+  try {
+    return new URL(text)
+  } catch {
+    return null
+  }
 }
 
 /** As it is given and as it is read: a dispatcher is given the same few, request by request. */

@@ -4,6 +4,7 @@ import {
   type CredentialSource,
   DEFAULT_PROOF_LIFETIME,
   type HeaderFields,
+  isPromise,
   readFieldNames,
   readNumber,
   refuseUnknownOptions,
@@ -42,8 +43,13 @@ export interface Signer {
   readonly findTarget: (url: URL) => Target | null
   /** The target of a URL. @throws SigningError `WIMSE_TARGET_NOT_ALLOWED`, `WIMSE_URL_INSECURE` */
   readonly targetOf: (url: URL) => Target
-  /** Signs one attempt to send a request to a target. */
-  readonly sign: (url: URL, target: Target, headers: HeaderFields, signal?: AbortSignal) => Promise<Signed>
+  /** Signs one attempt to send a request to a target; at once when a credential is at hand. */
+  readonly sign: (
+    url: URL,
+    target: Target,
+    headers: HeaderFields,
+    signal?: AbortSignal,
+  ) => Signed | Promise<Signed>
   /** Whether another credential is to be had once one was refused. */
   readonly canRenew: boolean
   /** Another credential than one that was refused; null when there is none. */
@@ -87,13 +93,20 @@ export function createSigner(options: SignerOptions): Signer {
   if (typeof allowInsecure !== 'boolean') throw new TypeError('option allowInsecure must be a boolean')
   const targets = readTargets(options.targets, allowInsecure)
 
-  async function currentCredential(target: string, signal: AbortSignal | undefined): Promise<Credential> {
-    try {
-      return await unlessAborted(() => credentials.current(), signal)
-    } catch (error) {
+  function currentCredential(
+    target: string,
+    signal: AbortSignal | undefined,
+  ): Credential | Promise<Credential> {
+    const failed = (error: unknown): never => {
       // A call that was given up is nobody's failure.
       if (signal?.aborted !== true) tellUnsigned(error, target, revision)
       throw error
+    }
+    try {
+      const credential = unlessAborted(() => credentials.current(), signal)
+      return isPromise(credential) ? credential.then(undefined, failed) : credential
+    } catch (error) {
+      return failed(error)
     }
   }
 
@@ -109,10 +122,14 @@ export function createSigner(options: SignerOptions): Signer {
         throw error
       }
     },
-    sign: async (url, { origin, audience }, headers, signal) => {
-      const credential = await currentCredential(origin, signal)
+    sign: (url, { origin, audience }, headers, signal) => {
       const request = { url, headers, revision, audience, otherTokens, lifetime, now }
-      return { fields: signRequest(credential, request), credential }
+      const signWith = (credential: Credential): Signed => ({
+        fields: signRequest(credential, request),
+        credential,
+      })
+      const credential = currentCredential(origin, signal)
+      return isPromise(credential) ? credential.then(signWith) : signWith(credential)
     },
     canRenew: credentials.renewed !== undefined,
     renewed: async (refused, signal) => {
@@ -143,10 +160,13 @@ export function refuseReserved(names: Iterable<string>): void {
 }
 
 /** Asks nobody once the caller has given up: an answer that nobody waits for would be nobody's failure. */
-async function unlessAborted<T>(ask: () => T | Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+function unlessAborted<T>(ask: () => T | Promise<T>, signal: AbortSignal | undefined): T | Promise<T> {
   signal?.throwIfAborted()
   const answer = ask()
-  if (signal === undefined) return answer
+  return signal === undefined || !isPromise(answer) ? answer : orAborted(answer, signal)
+}
+
+async function orAborted<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
   let abort: () => void = () => undefined
   const aborted = new Promise<never>((_resolve, reject) => {
     abort = () => reject(signal.reason as Error)

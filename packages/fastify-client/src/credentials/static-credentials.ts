@@ -1,4 +1,4 @@
-import { type CredentialSource, importCredential } from 'wimse'
+import { type Credential, type CredentialSource, importCredential } from 'wimse'
 
 /**
  * A credential that stays the same until the process ends: for tests, and where something else restarts
@@ -9,8 +9,11 @@ import { type CredentialSource, importCredential } from 'wimse'
  *   token do not belong together
  */
 export function staticCredentials(material: Parameters<typeof importCredential>[0]): CredentialSource {
-  const credential = importCredential(material)
-  // Whoever asks for the credential hears of the failure; until then it is nobody's unhandled rejection.
-  credential.catch(() => undefined)
+  let credential: Credential | Promise<Credential> = importCredential(material)
+  void credential.then(
+    (imported) => (credential = imported),
+    // Whoever asks for the credential hears of the failure; until then it is nobody's unhandled rejection.
+    () => undefined,
+  )
   return { current: () => credential }
 }
