@@ -185,15 +185,16 @@ function refuseHiddenFields(request: FastifyRequest): void {
   })
 }
 
+/** Of the few names that are asked for, most are not there, and most that are there have another length. */
 function readFields(rawHeaders: readonly string[]): Fields {
-  const fields = new Map<string, string[]>()
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = rawHeaders[i]!.toLowerCase()
-    const values = fields.get(name)
-    if (values === undefined) fields.set(name, [rawHeaders[i + 1]!])
-    else values.push(rawHeaders[i + 1]!)
+  return (name) => {
+    const values: string[] = []
+    for (let i = 0; i < rawHeaders.length; i += 2) {
+      const other = rawHeaders[i]!
+      if (other.length === name.length && other.toLowerCase() === name) values.push(rawHeaders[i + 1]!)
+    }
+    return values
   }
-  return (name) => fields.get(name) ?? []
 }
 
 function refuse(code: AuthenticationErrorCode, reason: string, revision?: Revision): AuthenticationError {

@@ -111,10 +111,9 @@ export async function admitOrRaise(
 }
 
 /** Verifies a request once, however often it is asked for: a second look at its proof would be a replay. */
-async function verified(request: FastifyRequest, reply: FastifyReply, guard: Guard): Promise<void> {
+function verified(request: FastifyRequest, reply: FastifyReply, guard: Guard): Promise<void> {
   const state = stateOf(request, guard)
-  state.verified ??= verify(request, reply, state)
-  await state.verified
+  return (state.verified ??= verify(request, reply, state))
 }
 
 async function verify(
@@ -131,7 +130,7 @@ async function verify(
     const { credential, dryRun } = readPresented(request, mode, authenticator.revisions)
     if (credential.via === 'bearer') reply.headers(deprecationFields(policy.transition!))
     const workload = await admit(credential, {
-      ...admissionPolicy(request, guard, { ...policy, mode }),
+      ...admissionPolicy(request, guard, policy, mode),
       notes,
       onAuthenticated: (authenticated) => {
         caller = authenticated
@@ -141,7 +140,7 @@ async function verify(
     adoption.admitted(route, policy.mode, workload, authenticator.now())
     if (dryRun !== null) await tryTokens(request, dryRun, guard, policy.mode, route)
     if (workload.via === 'wit' && guard.strip) stripTokens(request, workload.revision)
-    Object.assign(request, { workload })
+    ;(request as { workload: Workload | null }).workload = workload
     if (notes !== null) tellAdmission(notes)
   } catch (error) {
     if (notes !== null) tellRefusal(notes, error)
@@ -153,7 +152,8 @@ async function verify(
 function admissionPolicy(
   request: FastifyRequest,
   { authenticator, bearer }: Guard,
-  { mode, allow, transition }: RoutePolicy,
+  { allow, transition }: RoutePolicy,
+  mode: WimseMode,
 ): AdmissionPolicy<FastifyRequest> {
   return {
     authenticator,
