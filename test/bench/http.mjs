@@ -10,6 +10,7 @@ import { atRate, openConnection, saturate } from './http/load.mjs'
 import { createCast } from './http/requests.mjs'
 import { startService } from './http/service.mjs'
 import { median, ratio, title } from './measure.mjs'
+import { arrangement, moveToOthers } from './processors.mjs'
 
 const { values } = parseArgs({
   options: {
@@ -51,6 +52,8 @@ const ASKED = {
 ASKED.EdDSA = [['cpu', 'memory', 'floor', '≤ 1.25 (1.09)'], ...ASKED.ES256.slice(1)]
 
 title()
+console.log(`${arrangement}\n`)
+moveToOthers()
 const redis = await startRedis()
 if (redis === null) console.log('**redis-server is not on the PATH: nothing is measured with Redis.**\n')
 for (const algorithm of values.algorithm) await bench(algorithm)

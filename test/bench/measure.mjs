@@ -12,6 +12,9 @@ export function title() {
 /** The middle of some numbers. */
 export const median = (numbers) => numbers.toSorted((a, b) => a - b)[numbers.length >> 1]
 
+/** What a quarter of some numbers stay below. */
+export const lowerQuartile = (numbers) => numbers.toSorted((a, b) => a - b)[numbers.length >> 2]
+
 /** One case as a share of another: the median of the rounds' own shares. */
 export const ratio = (some, floor) => median(some.map((time, round) => time / floor[round]))
 

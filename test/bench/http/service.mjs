@@ -1,12 +1,13 @@
 // The measuring side of server.mjs: starts a service in a process of its own, and asks it what it has used.
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { onFirst } from '../processors.mjs'
 
 const SERVER = fileURLToPath(new URL('server.mjs', import.meta.url))
 
 /** Starts the contestant of this name. `begin` and `end` stand around what is measured. */
 export async function startService(name, settings) {
-  const child = fork(SERVER, { execArgv: [], env: { ...process.env, NODE_ENV: 'production' } })
+  const child = fork(SERVER, { ...onFirst, env: { ...process.env, NODE_ENV: 'production' } })
   const waiting = new Map()
   let asked = 0
   child.on('message', ({ id, ...answer }) => {
