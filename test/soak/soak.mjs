@@ -1,8 +1,9 @@
-// Does it hold for half an hour? One service at saturation, its issuer's keys and its callers' tokens rotating
-// all the time, with replays and faults among the requests: every answer has to be the right one, and memory
-// and handles have to stay where they are.
+// Does it hold for half an hour? One service at saturation, with a replay store in memory and one in Redis, its
+// issuer's keys and its callers' tokens rotating all the time; replays and faults among the requests; the file
+// of keys torn, and Redis stopped, again and again. Every answer has to be the right one, and memory and handles
+// have to stay where they are.
 // Run after `npm run setup` and a build: npm run soak [-- --minutes 30]
-import { fork } from 'node:child_process'
+import { fork, spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { Agent, request as send } from 'node:http'
 import { createServer } from 'node:net'
@@ -21,43 +22,96 @@ const CALLERS = 50
 const AT_ONCE = 32
 /** Seconds. */
 const [ISSUER_LIFE, WIT_LIFE, SAMPLE_EVERY] = [20, 30, 5]
+/** Seconds: how often the file of keys is torn and Redis is stopped, and for how long. */
+const [TROUBLE_EVERY, TROUBLE_LASTS] = [30, 2]
+/** Milliseconds a request may still be answered as if Redis were stopped: it waits for it that long. */
+const AFTERMATH = 1000
 /** Of a hundred requests. */
 const [REPLAYS, FAULTS] = [5, 5]
 /** How much the last third of the run may lie above the third before it. */
 const MOST_GROWTH = 1.1
 
-const port = await new Promise((resolve) => {
-  const server = createServer().listen(0, '127.0.0.1', () => {
-    const { port } = server.address()
-    server.close(() => resolve(port))
-  })
-})
+const port = await freePort()
 const origin = `http://127.0.0.1:${port}`
 const folder = mkdtempSync(join(tmpdir(), 'wimse-soak-'))
 const jwksFile = join(folder, 'jwks.json')
 let issuers = [createTestIdentityServer({ origin: 'wimse://example.com' })]
 let signing = issuers[0]
 publishKeys()
+const redis = await startRedis()
+const stores = redis === null ? ['memory'] : ['memory', 'redis']
+if (redis === null) console.log('**redis-server is not on the PATH: the store in memory alone.**')
 const service = fork(new URL('service.mjs', import.meta.url), {
   execArgv: ['--expose-gc'],
-  env: { ...process.env, PORT: String(port), JWKS_FILE: jwksFile },
+  env: {
+    ...process.env,
+    PORT: String(port),
+    JWKS_FILE: jwksFile,
+    ...(redis === null ? {} : { REDIS_PORT: String(redis.port) }),
+  },
 })
 await heard('ready')
 
 const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE })
 const callers = await Promise.all(Array.from({ length: CALLERS }, (_, index) => newCaller(index)))
-const counts = { right: 0, wrong: 0, replaysRefused: 0, faultsRefused: 0, rotations: 0 }
+const counts = {
+  right: 0,
+  wrong: 0,
+  replaysRefused: 0,
+  faultsRefused: 0,
+  unavailable: 0,
+  rotations: 0,
+  troubles: 0,
+}
+/** Until when an answer may say that Redis is away: 0 where it is not. */
+let redisAwayUntil = 0
 const wrong = new Map()
 const samples = []
 const end = Date.now() + minutes * 60_000
 const rotating = rotate()
 const sampling = sample()
+const troubling = trouble()
 await Promise.all(Array.from({ length: AT_ONCE }, load))
-await Promise.all([rotating, sampling])
+await Promise.all([rotating, sampling, troubling])
+redis?.process.kill()
 agent.destroy()
 service.send('end')
 rmSync(folder, { recursive: true, force: true })
 report()
+
+async function freePort() {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port: free } = server.address()
+      server.close(() => resolve(free))
+    })
+  })
+}
+
+async function startRedis() {
+  if (spawnSync('redis-server', ['--version']).error !== undefined) return null
+  const free = await freePort()
+  const server = spawn('redis-server', ['--port', `${free}`, '--save', '', '--bind', '127.0.0.1'], {
+    stdio: 'ignore',
+  })
+  await sleep(500)
+  return { port: free, process: server }
+}
+
+/** What is torn is whole again before the next key is published, and Redis loses nothing: it only stands still. */
+async function trouble() {
+  while (Date.now() + (TROUBLE_EVERY + TROUBLE_LASTS) * 1000 < end) {
+    await sleep(TROUBLE_EVERY * 1000)
+    counts.troubles++
+    redisAwayUntil = Number.POSITIVE_INFINITY
+    redis?.process.kill('SIGSTOP')
+    writeFileSync(jwksFile, '{"keys": [{"kty": "EC", ')
+    await sleep(TROUBLE_LASTS * 1000)
+    publishKeys()
+    redis?.process.kill('SIGCONT')
+    redisAwayUntil = Date.now() + AFTERMATH
+  }
+}
 
 function publishKeys() {
   writeFileSync(`${jwksFile}.new`, JSON.stringify({ keys: issuers.flatMap(({ jwks }) => jwks.keys) }))
@@ -113,37 +167,45 @@ async function load() {
   while (Date.now() < end) {
     const caller = callers[Math.floor(Math.random() * CALLERS)]
     const chance = Math.random() * 100
-    const url = `${origin}/stock/apple`
+    const store = stores[Math.floor(Math.random() * stores.length)]
+    const url = `${origin}/${store}/stock/apple`
     if (chance < FAULTS) {
       const fault = faults[Math.floor(Math.random() * faults.length)]
       const { headers } = await fault.request({ identityServer: signing, url })
-      await expectAnswer(headers, fault.status, fault.code, fault.name)
-      counts.faultsRefused++
+      if (await isAnswered({ url, headers, store }, fault.status, fault.code, fault.name))
+        counts.faultsRefused++
       continue
     }
-    const headers = signRequest(caller.credential, { url })
-    await expectAnswer(headers, 200, undefined, 'a good request')
-    if (chance < FAULTS + REPLAYS) {
-      await expectAnswer(headers, 400, 'WIMSE_WPT_REPLAYED', 'a replay')
-      counts.replaysRefused++
+    const request = { url, headers: signRequest(caller.credential, { url }), store }
+    const isAdmitted = await isAnswered(request, 200, undefined, 'a good request')
+    if (isAdmitted && chance < FAULTS + REPLAYS) {
+      if (await isAnswered(request, 400, 'WIMSE_WPT_REPLAYED', 'a replay')) counts.replaysRefused++
     }
   }
 }
 
-async function expectAnswer(headers, status, code, what) {
-  const answer = await call(headers)
+/** @returns whether it was answered so, and not that the store is away while it is */
+async function isAnswered(request, status, code, what) {
+  const sentAt = Date.now()
+  const answer = await call(request)
   if (answer.status === status && answer.code === code) {
     counts.right++
-    return
+    return true
+  }
+  const isAway = request.store === 'redis' && sentAt < redisAwayUntil
+  if (isAway && answer.status === 503 && answer.code === 'WIMSE_REPLAY_STORE_UNAVAILABLE') {
+    counts.unavailable++
+    return false
   }
   counts.wrong++
-  const key = `${what}: ${answer.status} ${answer.code}`
+  const key = `${what} (${request.store}): ${answer.status} ${answer.code}`
   wrong.set(key, (wrong.get(key) ?? 0) + 1)
+  return false
 }
 
-function call(headers) {
+function call({ url, headers }) {
   return new Promise((resolve, reject) => {
-    const outgoing = send(`${origin}/stock/apple`, { agent, headers }, (response) => {
+    const outgoing = send(url, { agent, headers }, (response) => {
       let text = ''
       response.setEncoding('utf8').on('data', (chunk) => (text += chunk))
       response.on('end', () => resolve({ status: response.statusCode, code: JSON.parse(text).code }))
@@ -170,5 +232,8 @@ function report() {
     const shown = (value) => (member === 'handles' ? value : `${(value / 1_048_576).toFixed(1)} MiB`)
     console.log(`| ${member} | ${shown(middle)} | ${shown(last)} |`)
   }
-  process.exitCode = flat && counts.wrong === 0 ? 0 : 1
+  // A Redis that was never missed was never stopped.
+  const wasMissed = redis === null || counts.troubles === 0 || counts.unavailable > 0
+  if (!wasMissed) console.log('\nRedis was stopped, and no request felt it')
+  process.exitCode = flat && counts.wrong === 0 && wasMissed ? 0 : 1
 }
