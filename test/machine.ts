@@ -15,6 +15,7 @@ export const realParts: readonly RealPart[] = [
   { name: 'redis-server', path: onPath('redis-server'), versionFlag: '--version' },
   { name: 'nginx', path: onPath('nginx', '/usr/sbin'), versionFlag: '-v' },
   { name: 'chromium', path: onPath('chromium'), versionFlag: '--version' },
+  { name: 'promtool', path: onPath('promtool'), versionFlag: '--version' },
 ]
 
 const shared = fileURLToPath(new URL('../../shared/vectors/', import.meta.url))
