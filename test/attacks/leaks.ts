@@ -19,6 +19,9 @@ const within = (name: string, answer: string, change: (parts: Parts) => Change):
   },
 })
 
+/** Of a token whose header and claims anyone can guess it is all there is to know. */
+const signatureOf = (token: string): string => token.slice(token.lastIndexOf('.') + 1)
+
 const attacks: readonly Attack[] = [
   within('a token for an audience', 'WIMSE_WPT_AUDIENCE', ({ good }) => ({ wptClaims: { aud: good.wit } })),
   within('tokens in a list of audiences', 'WIMSE_WPT_AUDIENCE', ({ good }) => ({
@@ -29,6 +32,20 @@ const attacks: readonly Attack[] = [
   })),
   within('a token in the path of an audience', 'WIMSE_WPT_AUDIENCE', ({ good }) => ({
     wptClaims: { aud: `https://evil.example/${good.wit}` },
+  })),
+  within('a signature alone for a kid', 'WIMSE_WIT_KEY', ({ good }) => ({
+    witHeader: { kid: signatureOf(good.wpt) },
+  })),
+  within('a signature alone in the path of an audience', 'WIMSE_WPT_AUDIENCE', ({ good }) => ({
+    wptClaims: { aud: `https://evil.example/${signatureOf(good.wit)}` },
+  })),
+  within('a signature alone for a type of proof', 'WIMSE_WPT_TYPE', ({ good, scene }) => ({
+    wpt: (own) =>
+      forge(
+        { ...decode(own, 0), typ: signatureOf(good.wit) },
+        decode(own, 1),
+        by(scene.key.privateJwk, 'ES256'),
+      ),
   })),
   within('a token for a kid', 'WIMSE_WIT_KEY', ({ good }) => ({ witHeader: { kid: good.wpt } })),
   within('a token for a type of WIT', 'WIMSE_WIT_TYPE', ({ good, scene }) => ({

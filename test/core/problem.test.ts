@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { AuthenticationError, AuthorizationError, problemFor, SigningError, UnavailableError } from 'wimse'
@@ -77,8 +78,11 @@ describe('errors', () => {
     [['https://a.example/b?x,y', 'https://a.example/c?z'], 'https://a.example/b, https://a.example/c'],
     ['workload.internal.example.com', 'workload.internal.example.com'],
     ['a\r\nforged line\u001b[31m\u2028é', 'a\\u000d\\u000aforged line\\u001b[31m\\u2028\\u00e9'],
-    ['x'.repeat(10_000), 'x'.repeat(256)],
-    [`${'x'.repeat(250)} ${TOKEN}`, `${'x'.repeat(250)} [toke`],
+    ['x/'.repeat(5000), 'x/'.repeat(128)],
+    [`${'x/'.repeat(125)} ${TOKEN}`, `${'x/'.repeat(125)} [toke`],
+    [`a ${randomBytes(64).toString('base64url')}/b`, 'a [token]/b'],
+    ['x'.repeat(80), '[token]'],
+    ['x'.repeat(79), 'x'.repeat(79)],
     [TOKEN.slice(0, 30), '[token]'],
     [{ token: TOKEN }, 'a value of type object'],
     [[TOKEN, null, { a: 1 }], '[token], null, a value of type object'],

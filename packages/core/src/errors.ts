@@ -117,8 +117,9 @@ function diagnosticsOf(stage: Stage, { reason, expected, received }: Findings): 
 const LONGEST_LOGGED = 256
 
 // A JOSE header is a JSON object, and base64url of '{' followed by '"', a space or a line break starts
-// with ey, ew or e3. The dots are optional: half a token is still nobody's business.
-const TOKEN_SHAPED = /e[yw3][\w-]{14,}(?:\.[\w-]*){0,4}/g
+// with ey, ew or e3. The dots are optional: half a token is still nobody's business. So is a signature alone, since
+// what it signs can be guessed: those of our algorithms have 86 characters or more, thumbprints and key ids fewer.
+const TOKEN_SHAPED = /e[yw3][\w-]{14,}(?:\.[\w-]*){0,4}|[\w-]{80,}/g
 const UNPRINTABLE = /[^\x20-\x7e]/g
 
 /** Makes a value from outside fit for a log line. */
@@ -132,9 +133,9 @@ function forLog(value: unknown): string {
 }
 
 /**
- * Makes a text fit for a log: queries, fragments and whatever looks like a JWT, whole or cut off, are left
- * out, control characters are spelled, and what is beyond 4096 characters is dropped. It cannot know an
- * opaque token by its shape: who holds one takes it out first.
+ * Makes a text fit for a log: queries, fragments and whatever looks like a JWT, whole or cut off, or is as long
+ * as a signature, are left out, control characters are spelled, and what is beyond 4096 characters is dropped. It
+ * cannot know a shorter opaque token by its shape: who holds one takes it out first.
  */
 export function withoutTokens(text: string): string {
   return text
