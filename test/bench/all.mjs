@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util'
 const BENCHES = {
   library: ['library.mjs', 'The library alone, next to one signature'],
   http: ['http.mjs', 'A service, next to one signature check and to others'],
+  profile: ['profile.mjs', 'Where the time of a request goes'],
   client: ['client.mjs', 'A client, next to one signature'],
   start: ['start.mjs', 'Starting'],
   replay: ['replay.mjs', 'Remembering proofs'],
@@ -45,12 +46,13 @@ async function run(file, question) {
   return `${heading}${text.trim()}\n`
 }
 
-/** Puts it in the place of what the file has about this major version of Node, or at its end. */
+/** Puts it in the place of what the file has about this major version of Node; those stand at its end, in order. */
 function writeSection(file, text) {
-  const heading = `## Node ${process.versions.node.split('.')[0]}\n`
+  const { node } = process.versions
   const [preface, ...sections] = readFileSync(file, 'utf8').split(/^(?=## )/m)
-  const others = sections.map((section) => `${section.trimEnd()}\n`)
-  const at = others.findIndex((section) => section.startsWith(heading))
-  others.splice(at < 0 ? others.length : at, at < 0 ? 0 : 1, `${heading}\n${text}`)
-  writeFileSync(file, [`${preface.trimEnd()}\n`, ...others].join('\n'))
+  const versionOf = (section) => Number(/^## Node (\d+)\n/.exec(section)?.[1] ?? 0)
+  const major = Number.parseInt(node, 10)
+  const others = sections.filter((section) => versionOf(section) !== major)
+  const written = [...others, `## Node ${major}\n\n${text}`].toSorted((a, b) => versionOf(a) - versionOf(b))
+  writeFileSync(file, `${[preface, ...written].map((section) => section.trimEnd()).join('\n\n')}\n`)
 }
