@@ -6,8 +6,12 @@ import { startWireService, type WireService } from './wire-service.js'
 const PATIENCE = 120_000
 
 /** Looks for an exception, so often that either side is reached; a failure prints seed and path. */
-async function look({ property, reached, runs }: Property): Promise<void> {
-  await fc.assert(property as fc.IRawProperty<unknown>, { numRuns: runs })
+async function look({ property, reached, seconds }: Property): Promise<void> {
+  await fc.assert(property as fc.IRawProperty<unknown>, {
+    numRuns: Number.MAX_SAFE_INTEGER,
+    interruptAfterTimeLimit: seconds * 1000,
+    markInterruptAsFailure: false,
+  })
   for (const [side, count] of Object.entries(reached)) {
     expect([side, count >= 10]).toEqual([side, true])
   }
