@@ -34,6 +34,9 @@ describe('createAudienceMatcher() (WPT-18, WPT-23, URI-02 to URI-06)', () => {
     [[ORIGIN], '/a', 'https://shop.ex\tample/a', false],
     [[ORIGIN], '/a', 'https://ѕhop.example/a', false],
     [[ORIGIN], '/a', 'ftp://shop.example/a', false],
+    [[ORIGIN], '/a/b', 'https://shop.example/a\\b', false],
+    [[ORIGIN], '/a', 'xhttps://shop.example/a', false],
+    [{ origins: [ORIGIN], match: 'origin' }, '/a', 'blob:https://shop.example', false],
     [[ORIGIN], '/a', 'https://shop.example//a', false],
     [[ORIGIN], '//a', 'https://shop.example//a', true],
     [[ORIGIN], '/a;b=1', 'https://shop.example/a;b=1', true],
@@ -103,6 +106,88 @@ describe('createAudienceMatcher() (WPT-18, WPT-23, URI-02 to URI-06)', () => {
   })
 })
 
+describe('createAudienceMatcher(), what it takes', () => {
+  const unknown = (options: unknown): AudienceOptions => options as AudienceOptions
+  const including = (more: object): AudienceOptions => unknown({ origins: [ORIGIN], ...more })
+  const rows: readonly (readonly [options: AudienceOptions | string[], refused: RegExp])[] = [
+    [unknown(undefined), /^audience is required/],
+    [unknown(null), /^audience is required/],
+    [unknown(42), /^audience is required/],
+    [unknown({}), /at least one origin/],
+    [[], /at least one origin/],
+    [unknown({ origins: ORIGIN }), /at least one origin/],
+    [unknown([42]), /^audience must be origins/],
+    [[`${ORIGIN}/path`], /^audience must be origins/],
+    [['https://shop.example:99999'], /^audience must be origins/],
+    [[ORIGIN, 'shop.example'], /^audience must be origins/],
+    [including({ origin: ORIGIN }), /unknown member origin$/],
+    [including({ match: 'prefix' }), /^audience.match is/],
+    [including({ aliases: 'urn:shop' }), /^audience.aliases/],
+    [including({ aliases: ['urn:shop', 42] }), /^audience.aliases/],
+    [including({ aliases: ['urn:shop', ''] }), /^audience.aliases/],
+    [including({ ignoreTrailingSlash: 1 }), /^audience.ignoreTrailingSlash/],
+    [including({ match: 'origin', pathPrefix: { add: '/a' } }), /exclude each other/],
+    [including({ pathPrefix: null }), /^audience.pathPrefix must be an object/],
+    [including({ pathPrefix: '/a' }), /^audience.pathPrefix must be an object/],
+    [including({ pathPrefix: ['/a'] }), /^audience.pathPrefix must be an object/],
+    [including({ pathPrefix: { strip: '/a', remove: '/b' } }), /unknown member remove$/],
+    ...['strip', 'add'].flatMap((name) =>
+      [42, null, '', 'a', '/', '/a/', '/a//b', '/a?b', '/a#b', '/a/..', '/a b', 'x/a'].map(
+        (value) =>
+          [
+            including({ pathPrefix: { [name]: value } }),
+            new RegExp(`^audience.pathPrefix.${name} must`),
+          ] as const,
+      ),
+    ),
+  ]
+  for (const [options, refused] of rows) {
+    it(`refuses ${JSON.stringify(options)}`, () => {
+      expect(() => createAudienceMatcher(ORIGIN)).not.toThrow()
+      expect(() => createAudienceMatcher(options)).toThrow(TypeError)
+      expect(() => createAudienceMatcher(options)).toThrow(refused)
+    })
+  }
+
+  it('names what it expected', () => {
+    const expected = (options: AudienceOptions | string, target: string): readonly string[] =>
+      createAudienceMatcher(options).expectedFor(target)
+    expect(expected(ORIGIN, '/a?b')).toEqual([`${ORIGIN}/a`])
+    const pathPrefix = { strip: '/v1', add: '/shop/eu' }
+    const gateway = { origins: [ORIGIN, 'https://b.example'], aliases: ['urn:shop'], pathPrefix }
+    expect(expected(gateway, '/v1/a')).toEqual([
+      `${ORIGIN}/shop/eu/a`,
+      'https://b.example/shop/eu/a',
+      'urn:shop',
+    ])
+    expect(expected(gateway, '/v2/a')).toEqual([])
+  })
+})
+
+describe('isRequestTarget() (URI-01)', () => {
+  for (const target of ['/', '/a', '/..a', '/.a', '/.well-known/a..', '/a.', '/%41', '/?', '//']) {
+    it(`takes ${target}`, () => expect(isRequestTarget(target)).toBe(true))
+  }
+  for (const target of [
+    '',
+    'a',
+    '*',
+    '/%',
+    '/%4',
+    '/%4g',
+    '/%g4',
+    '/.',
+    '/..',
+    '/a/%2e%2E/b',
+    '/.%2e',
+    '/a\\b',
+    '/a#b',
+    '/a b',
+  ]) {
+    it(`refuses ${target}`, () => expect(isRequestTarget(target)).toBe(false))
+  }
+})
+
 describe('readAuthorization() (WPT-32)', () => {
   const rows: readonly (readonly [
     value: string,
@@ -144,6 +229,11 @@ describe('the short way for audiences that are spelled as everyone spells them',
       '_',
       ';x',
       '.well-known',
+      '{"<>^`}',
+      '%7b|[]',
+      "a'!$&()*+,=@:",
+      'https:',
+      'a.example',
     )
     fc.assert(
       fc.property(

@@ -2,7 +2,7 @@ import { fc } from './property.js'
 import { describe, expect, it } from 'vitest'
 import { ALGORITHM_NAMES } from '../../packages/core/src/jws/algorithms.js'
 import { decodeBase64url, decodeByHand, encodeBase64url } from '../../packages/core/src/jws/base64url.js'
-import { JwsRefused, parseCompactJws } from '../../packages/core/src/jws/compact-jws.js'
+import { JwsRefused, parseCompactJws, splitCompactJws } from '../../packages/core/src/jws/compact-jws.js'
 import { parseJsonObject } from '../../packages/core/src/jws/strict-json.js'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -113,6 +113,7 @@ describe('parseCompactJws()', () => {
       kid: 'a',
       claims: { sub: 'x' },
       algorithm: { name: 'ES256' },
+      signingInput: `${encode({ ...good, kid: 'a' })}.${encode({ sub: 'x' })}`,
       signature: Uint8Array.from([0]),
     })
   })
@@ -120,6 +121,9 @@ describe('parseCompactJws()', () => {
   const rows: readonly (readonly [what: string, token: string, fault: string])[] = [
     ['a good token', jws(good), 'none'],
     ['a type with application/ in any case (WIT-05)', jws({ ...good, typ: 'Application/WIT+jwt' }), 'none'],
+    ['a type in capitals', jws({ ...good, typ: 'WIT+JWT' }), 'none'],
+    ['a payload that is a list', `${encode(good)}.${encode([])}.AA`, 'MALFORMED'],
+    ['a payload that is no JSON', `${encode(good)}.AA.AA`, 'MALFORMED'],
     ['nothing', '', 'MALFORMED'],
     ['two parts', 'e30.e30', 'MALFORMED'],
     ['four parts', 'e30.e30.AA.AA', 'MALFORMED'],
@@ -159,6 +163,24 @@ describe('parseCompactJws()', () => {
   })
 })
 
+describe('splitCompactJws(), whatever the payload is', () => {
+  it('takes three parts', () => {
+    expect(splitCompactJws('e30.AAEC.AA')).toEqual({
+      header: {},
+      kid: undefined,
+      payload: Uint8Array.from([0, 1, 2]),
+      signingInput: 'e30.AAEC',
+      signature: Uint8Array.from([0]),
+    })
+  })
+
+  for (const token of ['', '.', '..', 'e30', 'e30.AA', 'e30..AA', '.AA.AA', 'e30.AA.AA.AA', 'e30.AA..AA']) {
+    it(`takes ${JSON.stringify(token)} for no three parts`, () => {
+      expect(() => splitCompactJws(token)).toThrow('not three parts joined by dots')
+    })
+  }
+})
+
 describe('headers that have come before', () => {
   const expected = { typ: 'wpt+jwt', algorithms: new Set(ALGORITHM_NAMES) }
   const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
@@ -171,6 +193,23 @@ describe('headers that have come before', () => {
       expect(() => parseCompactJws(text, { ...expected, typ: 'wit+jwt' })).toThrow(JwsRefused)
       expect(() => parseCompactJws(text, { ...expected, algorithms: new Set(['EdDSA']) })).toThrow(JwsRefused)
     }
+  })
+
+  it('are kept when they are short and all text, sixty-four of them, and cannot be changed', () => {
+    const headerOf = (header: object): object => splitCompactJws(token(header)).header
+    const isKept = (header: object): boolean => headerOf(header) === headerOf(header)
+    const ofLength = (length: number): object => ({ kid: 'k'.repeat((length / 4) * 3 - '{"kid":""}'.length) })
+    expect([encode(ofLength(256)).length, encode(ofLength(260)).length]).toEqual([256, 260])
+    expect(isKept(ofLength(256))).toBe(true)
+    expect(isKept(ofLength(260))).toBe(false)
+    expect(isKept({ kid: 'a', list: [] })).toBe(false)
+    expect(isKept({ number: 1 })).toBe(false)
+    const first = headerOf({ kid: 'first' })
+    expect(Object.isFrozen(first)).toBe(true)
+    headerOf({ kid: 'second' })
+    expect(headerOf({ kid: 'first' })).toBe(first)
+    for (let number = 0; number < 64; number++) headerOf({ kid: `another ${number}` })
+    expect(headerOf({ kid: 'first' })).not.toBe(first)
   })
 
   it('are known by the whole of their text, however many came in between', () => {

@@ -16,6 +16,10 @@ const rsa = generateTestKeyPair('PS256').publicJwk as Record<string, string>
 
 const base64url = (hex: string): string => Buffer.from(hex, 'hex').toString('base64url')
 
+/** An odd number of so many bytes, of which this is the first. */
+const modulus = (bytes: number, first: number): string =>
+  Buffer.from([first, ...Array.from({ length: bytes - 1 }, () => 0x55)]).toString('base64url')
+
 describe('verifySignature() (BCP-02, BCP-04)', () => {
   for (const name of ALGORITHM_NAMES) {
     it(`${name}: verifies its own signatures and no others`, () => {
@@ -104,6 +108,24 @@ describe('readPublicJwk() and importPublicKey() (CNF-05, BCP-05, WIT-31)', () =>
     ['an Ed25519 key without alg', edWithoutAlg, /usable as EdDSA or Ed25519$/],
     ['an RSA key without alg', rsaWithoutAlg, /usable as RS256$/],
     ['an RSA key for PSS', rsa, /usable as PS256$/],
+    ['an RSA key of 4096 bits', { ...rsa, n: modulus(512, 0xff) }, /usable/],
+    ['an RSA key of 4104 bits', { ...rsa, n: modulus(513, 0xff) }, /n must have/],
+    ['an RSA key of exactly 2048 bits', { ...rsa, n: modulus(256, 0x80) }, /usable/],
+    ['an RSA key of 2047 bits', { ...rsa, n: modulus(256, 0x7f) }, /n must have/],
+    ['an RSA key of 2049 bits', { ...rsa, n: modulus(257, 0x01) }, /usable/],
+    ['an RSA key with a modulus that is a number', { ...rsa, n: 5 }, /n must have/],
+    [
+      'an RSA key with a modulus that is no base64url',
+      { ...rsa, n: `${modulus(256, 0xff)}=` },
+      /n must have/,
+    ],
+    ['an RSA key with the exponent 3', { ...rsa, e: 'Aw' }, /usable/],
+    ['an RSA key with the exponent 1', { ...rsa, e: 'AQ' }, /e be odd/],
+    ['an RSA key with no exponent', { ...rsa, e: '' }, /e be odd/],
+    ['an RSA key with an exponent of four bytes', { ...rsa, e: 'AQAAAQ' }, /usable/],
+    ['an RSA key with an exponent of five bytes', { ...rsa, e: 'AQAAAAE' }, /e be odd/],
+    ['an RSA key with an exponent that starts with zero', { ...rsa, e: 'AAEAAQ' }, /e be odd/],
+    ['an RSA key with a member it has no use for', { ...rsa, crv: 'P-256' }, /usable as PS256$/],
     ['a key for signatures', { ...ec, use: 'sig', key_ops: ['verify'] }, /usable/],
     ['unknown members', { ...ec, note: 'x', ext: true }, /usable/],
     ['a key with d', { ...ec, d: ec['x'] }, /private member d/],

@@ -77,8 +77,8 @@ export function createAudienceMatcher(
     const path = callerPath(pathOf(target))
     if (path === null) return false
     if (aliases.has(aud)) return true
-    // What most of them are: an origin as it is configured, and a path that nobody spells in two ways.
-    if (aud.endsWith(path) && origins.has(aud.slice(0, -path.length)) && UNMISTAKABLE.test(path)) return true
+    // What most of them are: the very text, with which no reading comes to another answer.
+    if (aud.endsWith(path) && origins.has(aud.slice(0, -path.length))) return true
     const parsed = parseAudience(aud)
     if (parsed === null || !origins.has(parsed.origin)) return false
     if (matchOrigin && parsed.endsAtAuthority) return true
@@ -86,9 +86,6 @@ export function createAudienceMatcher(
   }
   return { expectedFor, matches }
 }
-
-/** A path of segments with nothing in them that is ever escaped, removed or added. */
-const UNMISTAKABLE = /^(?:\/[A-Za-z0-9_~-][A-Za-z0-9_~.-]*)*\/?$/
 
 interface ReadAudience {
   readonly origins: ReadonlySet<string>
