@@ -66,6 +66,8 @@ const counts = {
 /** Until when an answer may say that Redis is away: 0 where it is not. */
 let redisAwayUntil = 0
 const wrong = new Map()
+/** One after the other: a key that is published into a torn file is not published. */
+let turn = Promise.resolve()
 const samples = []
 const end = Date.now() + minutes * 60_000
 const rotating = rotate()
@@ -98,19 +100,28 @@ async function startRedis() {
   return { port: free, process: server }
 }
 
-/** What is torn is whole again before the next key is published, and Redis loses nothing: it only stands still. */
+function inTurn(what) {
+  turn = turn.then(what)
+  return turn
+}
+
+/** Redis loses nothing: it only stands still. */
 async function trouble() {
   while (Date.now() + (TROUBLE_EVERY + TROUBLE_LASTS) * 1000 < end) {
     await sleep(TROUBLE_EVERY * 1000)
-    counts.troubles++
-    redisAwayUntil = Number.POSITIVE_INFINITY
-    redis?.process.kill('SIGSTOP')
-    writeFileSync(jwksFile, '{"keys": [{"kty": "EC", ')
-    await sleep(TROUBLE_LASTS * 1000)
-    publishKeys()
-    redis?.process.kill('SIGCONT')
-    redisAwayUntil = Date.now() + AFTERMATH
+    await inTurn(standStill)
   }
+}
+
+async function standStill() {
+  counts.troubles++
+  redisAwayUntil = Number.POSITIVE_INFINITY
+  redis?.process.kill('SIGSTOP')
+  writeFileSync(jwksFile, '{"keys": [{"kty": "EC", ')
+  await sleep(TROUBLE_LASTS * 1000)
+  publishKeys()
+  redis?.process.kill('SIGCONT')
+  redisAwayUntil = Date.now() + AFTERMATH
 }
 
 function publishKeys() {
@@ -134,25 +145,27 @@ async function heard(what) {
   })
 }
 
-/** A new key of the issuer is published before it signs, and an old one as long as its tokens live. */
 async function rotate() {
-  let turn = 0
+  let seconds = 0
   while (Date.now() < end) {
     await sleep(1000)
-    turn++
-    if (turn % ISSUER_LIFE === 0) {
-      issuers = [...issuers.slice(-2), createTestIdentityServer({ origin: 'wimse://example.com' })]
-      publishKeys()
-      await sleep(2000)
-      signing = issuers.at(-1)
-      counts.rotations++
-    }
+    seconds++
+    if (seconds % ISSUER_LIFE === 0) await inTurn(rotateIssuer)
     const now = Date.now() / 1000
     for (const caller of callers) {
       if (caller.credential.expiresAt - now < WIT_LIFE / 2)
         Object.assign(caller, await newCaller(caller.index))
     }
   }
+}
+
+/** A new key of the issuer is published before it signs, and an old one as long as its tokens live. */
+async function rotateIssuer() {
+  issuers = [...issuers.slice(-2), createTestIdentityServer({ origin: 'wimse://example.com' })]
+  publishKeys()
+  await sleep(2000)
+  signing = issuers.at(-1)
+  counts.rotations++
 }
 
 async function sample() {
@@ -198,7 +211,7 @@ async function isAnswered(request, status, code, what) {
     return false
   }
   counts.wrong++
-  const key = `${what} (${request.store}): ${answer.status} ${answer.code}`
+  const key = `${what} (${request.store}): ${answer.status} ${answer.code} after ${Date.now() - sentAt} ms`
   wrong.set(key, (wrong.get(key) ?? 0) + 1)
   return false
 }
