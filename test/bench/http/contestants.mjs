@@ -40,6 +40,26 @@ async function withRedis(settings) {
   return withWimse(settings, redisReplayStore({ client }))
 }
 
+/** The checks of the suite in a hook of one's own: the proofs of a turn of the event loop together, or each at once. */
+async function authenticateInHook({ origin, trustDomains }, inTurns) {
+  const { createAuthenticator, createSignatureTurns, memoryReplayStore } = await import('wimse')
+  const authenticator = createAuthenticator(
+    { audience: origin, trustDomains, replay: memoryReplayStore() },
+    undefined,
+    inTurns ? createSignatureTurns() : undefined,
+  )
+  return fastify(async (app) => {
+    app.addHook('onRequest', async (request, reply) => {
+      try {
+        const { 'workload-identity-token': wit, 'workload-proof-token': wpt } = request.headers
+        await authenticator.authenticate({ wit, wpt, path: request.url })
+      } catch {
+        await reply.code(400).send({ status: 400 })
+      }
+    })
+  })
+}
+
 /** What one would write by hand with jose: the WIT verified once and remembered with its key, the proof each time. */
 async function joseByHand({ algorithm, origin, issuerJwk }) {
   const { importJWK, jwtVerify } = await import('jose')
@@ -146,6 +166,8 @@ export const contestants = {
   floor: oneVerify,
   memory: withMemory,
   redis: withRedis,
+  'in-turns': (settings) => authenticateInHook(settings, true),
+  'at-once': (settings) => authenticateInHook(settings, false),
   jose: joseByHand,
   oauth4webapi,
   express: expressBearer,
