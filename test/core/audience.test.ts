@@ -54,6 +54,9 @@ describe('createAudienceMatcher() (WPT-18, WPT-23, URI-02 to URI-06)', () => {
     [{ origins: [ORIGIN], ignoreTrailingSlash: true }, '/a/', `${ORIGIN}/a`, true],
     [{ origins: [ORIGIN], ignoreTrailingSlash: true }, '/a', `${ORIGIN}/a/`, true],
     [{ origins: [ORIGIN], ignoreTrailingSlash: true }, '/a', `${ORIGIN}/a//`, false],
+    [{ origins: [ORIGIN], ignoreTrailingSlash: true }, '/a/', `${ORIGIN}/a//`, false],
+    [{ origins: [ORIGIN], ignoreTrailingSlash: true }, '/', ORIGIN, true],
+    [{ origins: [ORIGIN], ignoreTrailingSlash: true }, '/', `${ORIGIN}//`, false],
     [{ origins: [ORIGIN], aliases: ['urn:shop'] }, '/a', 'urn:shop', true],
     [{ origins: [ORIGIN], aliases: ['urn:shop'] }, '/a', 'URN:shop', false],
     [{ origins: [ORIGIN], aliases: ['urn:shop'], pathPrefix: { strip: '/gw' } }, '/gw/a', 'urn:shop', true],
@@ -117,6 +120,7 @@ describe('createAudienceMatcher(), what it takes', () => {
     [[], /at least one origin/],
     [unknown({ origins: ORIGIN }), /at least one origin/],
     [unknown([42]), /^audience must be origins/],
+    [unknown([new URL(ORIGIN)]), /^audience must be origins/],
     [[`${ORIGIN}/path`], /^audience must be origins/],
     [['https://shop.example:99999'], /^audience must be origins/],
     [[ORIGIN, 'shop.example'], /^audience must be origins/],
@@ -132,7 +136,7 @@ describe('createAudienceMatcher(), what it takes', () => {
     [including({ pathPrefix: ['/a'] }), /^audience.pathPrefix must be an object/],
     [including({ pathPrefix: { strip: '/a', remove: '/b' } }), /unknown member remove$/],
     ...['strip', 'add'].flatMap((name) =>
-      [42, null, '', 'a', '/', '/a/', '/a//b', '/a?b', '/a#b', '/a/..', '/a b', 'x/a'].map(
+      [42, null, Object('/a'), '', 'a', '/', '/a/', '/a//b', '/a?b', '/a#b', '/a/..', '/a b', 'x/a'].map(
         (value) =>
           [
             including({ pathPrefix: { [name]: value } }),

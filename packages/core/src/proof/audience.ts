@@ -66,7 +66,7 @@ export function createAudienceMatcher(
   const options = readAudienceOptions(audience)
   const { origins, aliases, callerPath, matchOrigin, ignoreTrailingSlash } = options
   const unslashed = (path: string): string =>
-    ignoreTrailingSlash && path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path
+    ignoreTrailingSlash && path.endsWith('/') ? path.slice(0, -1) : path
   const comparable = (path: string): string => unslashed(normalizeEscapes(escapeForUrl(path)))
 
   const expectedFor = (target: string): readonly string[] => {
