@@ -78,6 +78,34 @@ describe('trustWit()', () => {
     expect(codeOf({ claims: { exp: NOON + 3606 } })).toBe('WIMSE_WIT_LIFETIME')
   })
 
+  it('lets any issuer speak where none is configured, and only those where some are (WIT-12)', () => {
+    const issuers = new Set(['https://issuer.example'])
+    for (const iss of [undefined, 'https://other.example', 42])
+      expect(trust({ claims: { iss } })).toBeDefined()
+    for (const iss of [undefined, 'https://issuer.example']) {
+      expect(trust({ claims: { iss }, rules: { issuers } })).toBeDefined()
+    }
+    for (const iss of ['https://other.example', 42, null]) {
+      expect(codeOf({ claims: { iss }, rules: { issuers } })).toBe('WIMSE_WIT_ISSUER')
+    }
+  })
+
+  const malformed: readonly (readonly [claims: Members, code: string])[] = [
+    [{ sub: undefined }, 'WIMSE_WIT_SUBJECT'],
+    [{ sub: 'caller' }, 'WIMSE_WIT_SUBJECT'],
+    [{ sub: ['spiffe://example.com/caller'] }, 'WIMSE_WIT_SUBJECT'],
+    [{ exp: undefined }, 'WIMSE_WIT_LIFETIME'],
+    [{ exp: String(NOON + 60) }, 'WIMSE_WIT_LIFETIME'],
+    [{ nbf: String(NOON - 60) }, 'WIMSE_WIT_NOT_YET_VALID'],
+    [{ nbf: null }, 'WIMSE_WIT_NOT_YET_VALID'],
+  ]
+  for (const [claims, code] of malformed) {
+    it(`refuses ${JSON.stringify(claims, (_, value: unknown) => value ?? 'nothing')}: ${code}`, () => {
+      expect(trust()).toBeDefined()
+      expect(codeOf({ claims })).toBe(code)
+    })
+  }
+
   it('takes a confirmation key that says it is for signatures, and none for anything else (WIT-19)', () => {
     const cnfFor = (use: string): Change => ({ claims: { cnf: { jwk: { ...caller.publicJwk, use } } } })
     expect(trust(cnfFor('sig')).confirmation.names).toEqual(['ES256'])

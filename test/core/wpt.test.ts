@@ -92,6 +92,7 @@ describe('verifyProof()', () => {
     ['an identifier of 256 characters', { claims: { jti: 'j'.repeat(256) } }],
     ['an audience of 8192 characters', { claims: { aud: 'https://shop.example/a'.padEnd(8192, 'a') } }],
     ['a list of one audience', { claims: { aud: ['https://shop.example/a'] } }],
+    ['no field that has to be covered', { rules: { otherTokens: ['session'] } }],
     ['no other tokens', { claims: { oth: {} } }],
   ]
   for (const [what, change] of edges) {
@@ -132,6 +133,7 @@ describe('verifyProof()', () => {
     ],
     ['a start that is text', { claims: { nbf: '0' } }, 'WIMSE_WPT_NOT_YET_VALID', { received: '0' }],
     ['an identifier of 257 characters', { claims: { jti: 'j'.repeat(257) } }, 'WIMSE_WPT_JTI', {}],
+    ['an identifier that is a list', { claims: { jti: ['one'] } }, 'WIMSE_WPT_JTI', {}],
     ['an empty identifier', { claims: { jti: '' } }, 'WIMSE_WPT_JTI', {}],
     [
       'an audience of 8193 characters',
@@ -144,6 +146,12 @@ describe('verifyProof()', () => {
       { claims: { aud: ['a', 'b', 'c', 'd', 'e', 'f'] } },
       'WIMSE_WPT_AUDIENCE',
       { expected: 'this one', received: 'a, b, c, d' },
+    ],
+    [
+      'two audiences, of which the first is right',
+      { claims: { aud: ['https://shop.example/a', 'https://b.example/a'] } },
+      'WIMSE_WPT_AUDIENCE',
+      {},
     ],
     ['another WIT', { claims: { wth: 'x' } }, 'WIMSE_WPT_WIT_HASH', { expected: HASH, received: 'x' }],
     [

@@ -197,8 +197,9 @@ function refuse(
 }
 
 function deepFreeze<T>(value: T): T {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
+  // As is everything that is no object.
+  if (Object.isFrozen(value)) return value
   Object.freeze(value)
-  for (const member of Object.values(value)) deepFreeze(member)
+  for (const member of Object.values(value as object)) deepFreeze(member)
   return value
 }
