@@ -1,4 +1,4 @@
-import Fastify, { type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import { describe, expect, it } from 'vitest'
 import defaultExport, {
   memberOf,
@@ -190,6 +190,31 @@ describe('what is protected', () => {
 })
 
 describe('a route whose config.wimse came too late', () => {
+  for (const nothing of [undefined, null]) {
+    it(`is closed also when the logger, asked to say so, throws ${String(nothing)}`, async () => {
+      const silent = (): void => undefined
+      const logger = {
+        level: 'error',
+        fatal: silent,
+        warn: silent,
+        info: silent,
+        debug: silent,
+        trace: silent,
+        error: () => {
+          throw nothing as unknown
+        },
+        child: () => logger,
+      } as unknown as FastifyBaseLogger
+      const app = Fastify({ loggerInstance: logger })
+      let handled = 0
+      app.get('/late', { config: { wimse: {} } }, async () => ++handled)
+      const { trustDomains } = createTestIdentityServer({ origin: 'wimse://example.com' })
+      await app.register(wimse, { audience: ORIGIN, trustDomains })
+      const { statusCode } = await app.inject('/late')
+      expect([statusCode, handled]).toEqual([500, 0])
+    })
+  }
+
   const late = async (scope: Partial<WimseOptions>, route: unknown): Promise<ServiceUnderTest> =>
     serviceUnderTest(scope, (app) => {
       app.get('/late', { config: { wimse: route as false } }, whoami)

@@ -83,11 +83,11 @@ function govern(scope: FastifyInstance, guard: Guard, unprotected: string[]): vo
       for (const method of methods)
         if (method !== 'HEAD') guard.adoption.watch(`${method} ${route.url}`, mode)
   })
-  scope.addHook('onRequest', (request, reply) =>
-    governs(request.server) && askedOf(request, guard).mode !== 'off'
-      ? admitOrDeny(request, reply, guard)
-      : Promise.resolve(undefined),
-  )
+  // Async, so that whatever is thrown here is a rejection: Fastify goes on when undefined or null is thrown.
+  scope.addHook('onRequest', async (request, reply) => {
+    if (!governs(request.server) || askedOf(request, guard).mode === 'off') return undefined
+    return admitOrDeny(request, reply, guard)
+  })
   // reply.callNotFound() comes to the not-found handler past onRequest, by the policy of the route it was
   // called from; the handler stands under that of the scope.
   scope.addHook('preHandler', async (request, reply) => {
