@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { Agent, type Dispatcher, fetch as undiciFetch, interceptors, request, RetryAgent } from 'undici'
 import { type SignerOptions, staticCredentials, wimseInterceptor } from 'fastify-wimse-client'
+import type { Credential } from 'wimse'
 import { createTestIdentityServer, privateKeyOf } from 'wimse-testkit'
 import { type ProtectedService, startProtectedService } from '../fastify/protected-service.js'
 import { freePort } from '../redis/redis-server.js'
@@ -34,6 +35,28 @@ describe('wimseInterceptor(), to a real service', () => {
     )
   })
   afterAll(() => service.app.close())
+
+  /** What is awaited like a promise, and has nothing else of one. */
+  const thenable = (promise: Promise<Credential>): Promise<Credential> =>
+    ({
+      // oxlint-disable-next-line unicorn/no-thenable -- the very thing
+      then: (resolve: (credential: Credential) => void, reject: (error: unknown) => void) => {
+        promise.then(resolve, reject)
+      },
+    }) as Promise<Credential>
+
+  it('takes a credential from whatever can be awaited', async () => {
+    const current = (): Promise<Credential> => thenable(Promise.resolve(credential))
+    const { statusCode, body } = await request(`${origin}/a`, {
+      dispatcher: signing(origin, { credentials: { current } }),
+    })
+    await body.dump()
+    expect(statusCode).toBe(200)
+    const refusing = { current: () => thenable(Promise.reject(new Error('none today'))) }
+    await expect(
+      request(`${origin}/a`, { dispatcher: signing(origin, { credentials: refusing }) }),
+    ).rejects.toThrow('none today')
+  })
 
   for (const [what, headers] of [
     ['no headers', undefined],

@@ -104,7 +104,8 @@ export function createSigner(options: SignerOptions): Signer {
     }
     try {
       const credential = unlessAborted(() => credentials.current(), signal)
-      return isPromise(credential) ? credential.then(undefined, failed) : credential
+      // A thenable of another library's may have no catch(), or a then() that gives nothing.
+      return isPromise(credential) ? Promise.resolve(credential).then(undefined, failed) : credential
     } catch (error) {
       return failed(error)
     }
