@@ -153,6 +153,14 @@ describe('createAudienceMatcher(), what it takes', () => {
     })
   }
 
+  it('takes no target for a path that would go on where the authority ends', () => {
+    const matcher = createAudienceMatcher(ORIGIN)
+    for (const target of ['.evil.example/a', ':8443/a', 'http://evil.example/a']) {
+      expect(isRequestTarget(target)).toBe(false)
+      expect(matcher.matches(ORIGIN + target, target)).toBe(false)
+    }
+  })
+
   it('names what it expected', () => {
     const expected = (options: AudienceOptions | string, target: string): readonly string[] =>
       createAudienceMatcher(options).expectedFor(target)

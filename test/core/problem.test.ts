@@ -1,7 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { AuthenticationError, AuthorizationError, problemFor, SigningError, UnavailableError } from 'wimse'
+import {
+  AuthenticationError,
+  AuthorizationError,
+  problemFor,
+  SigningError,
+  UnavailableError,
+  withoutTokens,
+} from 'wimse'
 import { DENIALS, OUTAGES, REFUSALS, SIGNING_FAULTS } from '../../packages/core/src/codes.js'
 
 const TOKEN =
@@ -96,4 +103,13 @@ describe('errors', () => {
       ).toBe(text)
     })
   }
+
+  it('are shown with no part of a token that was cut', () => {
+    const signature = randomBytes(64).toString('base64url')
+    for (let before = 4096 - signature.length; before <= 4096; before++) {
+      const shown = withoutTokens(`${'a '.repeat(2100).slice(0, before - 1)} ${signature} and more`)
+      expect(shown).toMatch(/^a a /)
+      expect(signature.match(/.{8}/g)!.filter((part) => shown.includes(part))).toEqual([])
+    }
+  })
 })

@@ -165,6 +165,18 @@ describe('explain()', () => {
     expect(target.code).toBe('WIMSE_TARGET_INVALID')
   })
 
+  it('finds no audience right for a target that is none', async () => {
+    const target = '.evil.example/a'
+    const { headers } = await handMade(identityServer, { wptClaims: { aud: ORIGIN + target } })
+    const { code, checks } = await explain(
+      { target, headers },
+      { trustDomains, audience: ORIGIN, now: NOON },
+      crypto,
+    )
+    expect(code).toBe('WIMSE_TARGET_INVALID')
+    expect(checks.find(({ id }) => id === 'proof.audience')?.outcome).toBe('failed')
+  })
+
   const wrong: readonly (readonly [what: string, policy: Partial<ExplainPolicy>])[] = [
     ['now', { now: Number.NaN }],
     ['audience', { audience: 'inventory' }],

@@ -115,10 +115,11 @@ function diagnosticsOf(stage: Stage, { reason, expected, received }: Findings): 
 }
 
 const LONGEST_LOGGED = 256
+const LONGEST_READ = 4096
 
 // A JOSE header is a JSON object, and base64url of '{' followed by '"', a space or a line break starts
 // with ey, ew or e3. The dots are optional: half a token is still nobody's business. So is a signature alone, since
-// what it signs can be guessed: those of our algorithms have 86 characters or more, thumbprints and key ids fewer.
+// what it signs can be guessed: those of our algorithms have 86 characters or more, and a SHA-256 has 43 or 64.
 const TOKEN_SHAPED = /e[yw3][\w-]{14,}(?:\.[\w-]*){0,4}|[\w-]{80,}/g
 const UNPRINTABLE = /[^\x20-\x7e]/g
 
@@ -138,8 +139,9 @@ function forLog(value: unknown): string {
  * cannot know a shorter opaque token by its shape: who holds one takes it out first.
  */
 export function withoutTokens(text: string): string {
-  return text
-    .slice(0, 4096)
+  // What is cut may be most of a signature, which then has too few characters to be known for one.
+  const whole = text.length > LONGEST_READ ? text.slice(0, LONGEST_READ).replace(/[\w.-]+$/, '') : text
+  return whole
     .replace(/[?#]\S*/g, '')
     .replace(TOKEN_SHAPED, '[token]')
     .replace(UNPRINTABLE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)

@@ -1,6 +1,7 @@
 import { trimmed } from '../field-value.js'
 import { encodeBase64url } from '../jws/base64url.js'
 import type { JsonObject } from '../jws/strict-json.js'
+import { isRequestTarget } from '../proof/audience.js'
 import { REVISIONS } from '../revisions.js'
 import type { CheckList } from './check-list.js'
 import type { ReadPolicy } from './policy.js'
@@ -107,7 +108,10 @@ function checkIdentifier(jti: unknown, list: CheckList): void {
 function checkAudience(aud: unknown, target: string, { audience }: ReadPolicy, list: CheckList): void {
   const single: unknown = Array.isArray(aud) && aud.length === 1 ? aud[0] : aud
   const fits =
-    typeof single === 'string' && single.length <= LONGEST_AUDIENCE && audience.matches(single, target)
+    typeof single === 'string' &&
+    single.length <= LONGEST_AUDIENCE &&
+    isRequestTarget(target) &&
+    audience.matches(single, target)
   list.judge('proof.audience', fits, {
     expected: audience.expectedFor(target),
     received: aud,

@@ -77,8 +77,9 @@ export function createAudienceMatcher(
     const path = callerPath(pathOf(target))
     if (path === null) return false
     if (aliases.has(aud)) return true
-    // What most of them are: the very text, with which no reading comes to another answer.
-    if (aud.endsWith(path) && origins.has(aud.slice(0, -path.length))) return true
+    // What most of them are: the very text, with which no reading comes to another answer. The slash ends the
+    // authority: without it the origin would be the beginning of some other.
+    if (path.startsWith('/') && aud.endsWith(path) && origins.has(aud.slice(0, -path.length))) return true
     const parsed = parseAudience(aud)
     if (parsed === null || !origins.has(parsed.origin)) return false
     if (matchOrigin && parsed.endsAtAuthority) return true
