@@ -78,7 +78,7 @@ describe('trustWit()', () => {
     expect(codeOf({ claims: { exp: NOON + 3606 } })).toBe('WIMSE_WIT_LIFETIME')
   })
 
-  it('lets any issuer speak where none is configured, and only those where some are (WIT-12)', () => {
+  it('lets any issuer speak where none is configured, and only those where some are', () => {
     const issuers = new Set(['https://issuer.example'])
     for (const iss of [undefined, 'https://other.example', 42])
       expect(trust({ claims: { iss } })).toBeDefined()
@@ -88,6 +88,14 @@ describe('trustWit()', () => {
     for (const iss of ['https://other.example', 42, null]) {
       expect(codeOf({ claims: { iss }, rules: { issuers } })).toBe('WIMSE_WIT_ISSUER')
     }
+  })
+
+  it('takes no signature but the issuer’s', () => {
+    const header = { alg: 'ES256', kid: 'a', typ: 'wit+jwt' }
+    const token = forge(header, CLAIMS, by(caller.privateJwk, 'ES256'))
+    const wit = parseWit(token, tokenHash(token), algorithms)
+    const { code, diagnostics } = refusalOf(() => trustWit(wit, bundle, RULES, NOON))
+    expect([code, diagnostics.expected, diagnostics.received]).toEqual(['WIMSE_WIT_SIGNATURE', 'a', 'a'])
   })
 
   const malformed: readonly (readonly [claims: Members, code: string])[] = [
