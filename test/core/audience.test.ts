@@ -39,6 +39,10 @@ describe('createAudienceMatcher() (WPT-18, WPT-23, URI-02 to URI-06)', () => {
     [{ origins: [ORIGIN], match: 'origin' }, '/a', 'blob:https://shop.example', false],
     [[ORIGIN], '/a', 'https://shop.example//a', false],
     [[ORIGIN], '//a', 'https://shop.example//a', true],
+    [[ORIGIN], '//shop.example', ORIGIN, false],
+    // As long as the origin.
+    [[ORIGIN], '/a-path-of-20-letter', `${ORIGIN}/b/a-path-of-20-letter`, false],
+    [[ORIGIN], '//shop.example', `${ORIGIN}//shop.example`, true],
     [[ORIGIN], '/a;b=1', 'https://shop.example/a;b=1', true],
     [[ORIGIN], '/{"<>^`}', `${ORIGIN}/{"<>^\`}`, true],
     [[ORIGIN], '/{"<>^`}', `${ORIGIN}/%7b%22%3C%3E%5E%60%7D`, true],
@@ -155,7 +159,7 @@ describe('createAudienceMatcher(), what it takes', () => {
 
   it('takes no target for a path that would go on where the authority ends', () => {
     const matcher = createAudienceMatcher(ORIGIN)
-    for (const target of ['.evil.example/a', ':8443/a', 'http://evil.example/a']) {
+    for (const target of ['.evil.example/a', '.evil.example/', ':8443/a', 'http://evil.example/a']) {
       expect(isRequestTarget(target)).toBe(false)
       expect(matcher.matches(ORIGIN + target, target)).toBe(false)
     }
