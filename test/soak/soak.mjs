@@ -50,6 +50,8 @@ const service = fork(new URL('service.mjs', import.meta.url), {
     ...(redis === null ? {} : { REDIS_PORT: String(redis.port) }),
   },
 })
+// However this ends; when it ends well, the service has ended by itself before.
+process.on('exit', () => service.kill())
 await heard('ready')
 
 const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE })
@@ -96,6 +98,8 @@ async function startRedis() {
   const server = spawn('redis-server', ['--port', `${free}`, '--save', '', '--bind', '127.0.0.1'], {
     stdio: 'ignore',
   })
+  // However this ends.
+  process.on('exit', () => server.kill())
   await sleep(500)
   return { port: free, process: server }
 }
