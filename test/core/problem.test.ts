@@ -104,6 +104,19 @@ describe('errors', () => {
     })
   }
 
+  it('take no longer to show than they are long', () => {
+    const time = (text: string): number => {
+      const start = performance.now()
+      for (let round = 0; round < 50; round++) withoutTokens(text)
+      return performance.now() - start
+    }
+    const plain = time('a '.repeat(5000))
+    // Where time grew with the square of a word's length, it was half a second.
+    for (const text of ['a'.repeat(10_000), `${'a'.repeat(4095)} b`, `${'e'.repeat(79)} `.repeat(100)]) {
+      expect(time(text)).toBeLessThan(20 * plain + 100)
+    }
+  })
+
   it('are shown with no part of a token that was cut', () => {
     const signature = randomBytes(64).toString('base64url')
     for (let before = 4096 - signature.length; before <= 4096; before++) {

@@ -139,13 +139,22 @@ function forLog(value: unknown): string {
  * cannot know a shorter opaque token by its shape: who holds one takes it out first.
  */
 export function withoutTokens(text: string): string {
-  // What is cut may be most of a signature, which then has too few characters to be known for one.
-  const whole = text.length > LONGEST_READ ? text.slice(0, LONGEST_READ).replace(/[\w.-]+$/, '') : text
-  return whole
+  return beginningOf(text)
     .replace(/[?#]\S*/g, '')
     .replace(TOKEN_SHAPED, '[token]')
     .replace(UNPRINTABLE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
+
+/** A long text up to a whole word: most of a signature would have too few characters to be known for one. */
+function beginningOf(text: string): string {
+  if (text.length <= LONGEST_READ) return text
+  let end = LONGEST_READ
+  // By hand: an expression that ends in $ starts anew with each character of a word.
+  while (end > 0 && WORD.test(text[end - 1]!)) end--
+  return text.slice(0, end)
+}
+
+const WORD = /[\w.-]/
 
 function shown(value: unknown): string {
   if (typeof value === 'string') return value
