@@ -1,8 +1,19 @@
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 const source = (path: string): string => fileURLToPath(new URL(`../${path}/src/index.ts`, import.meta.url))
+
+/** A minute in one file: begun last, it would be waited for alone. */
+const LONGEST = 'properties/properties.test.ts'
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const isLongest = ({ moduleId }: TestSpecification): number => Number(moduleId.endsWith(LONGEST))
+    return (await super.sort(files)).toSorted((a, b) => isLongest(b) - isLongest(a))
+  }
+}
 
 export default defineConfig({
   test: {
@@ -11,6 +22,7 @@ export default defineConfig({
     testTimeout: 30_000,
     // Not one less than there are cores, as it would be: half of the time goes by waiting for real clocks.
     maxWorkers: Math.max(2, availableParallelism()),
+    sequence: { sequencer: LongestFirst },
     globalSetup: ['./global-setup.ts'],
     reporters: ['default', ['json', { outputFile: '.results.json' }]],
     typecheck: { enabled: false },
