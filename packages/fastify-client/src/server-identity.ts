@@ -51,17 +51,21 @@ function urisOf(names = ''): readonly string[] {
 export type Send = (request: Request, init: RequestInit) => Promise<Response>
 
 /**
- * Makes a `fetch` that talks to a server only once its certificate has shown the identifier, on each of its
- * connections.
+ * Makes a `fetch` for one origin that talks to its server only once its certificate has shown the identifier,
+ * on each of its connections.
  *
  * @returns it, and a function that closes its connections
  */
-export function fetchFrom(identifier: string): { readonly send: Send; readonly close: () => Promise<void> } {
+export function fetchFrom(
+  origin: string,
+  identifier: string,
+): { readonly send: Send; readonly close: () => Promise<void> } {
   const checkServerIdentity = expectServer(identifier)
-  // Loaded where it is needed: `fetch` has no option for the check, and most targets need none.
+  // Loaded where it is needed: `fetch` has no option for the check, and most targets need none. A Pool and not
+  // an Agent, which forgets its connections in close(), so that destroy() finds none.
   const opening = import('undici').then(
-    ({ Agent }) =>
-      new Agent({ connect: { rejectUnauthorized: true, checkServerIdentity, maxCachedSessions: 0 } }),
+    ({ Pool }) =>
+      new Pool(origin, { connect: { rejectUnauthorized: true, checkServerIdentity, maxCachedSessions: 0 } }),
   )
   return {
     send: async (request, init) => {
@@ -73,9 +77,9 @@ export function fetchFrom(identifier: string): { readonly send: Send; readonly c
       }
     },
     close: async () => {
-      const agent = await opening
+      const pool = await opening
       // A response that nobody reads to its end would be waited for as long as the server cares to wait.
-      await beforeDeadline(agent.close(), CLOSES_WITHIN_MS).catch(async () => agent.destroy())
+      await beforeDeadline(pool.close(), CLOSES_WITHIN_MS).catch(async () => pool.destroy())
     },
   }
 }

@@ -61,7 +61,7 @@ export function createPropagatingFetch(options: WorkloadFetchOptions): Propagati
   const signer = createSigner(signing)
   const checked = new Map(
     signer.targets.flatMap(({ origin, expectedServer }) =>
-      expectedServer === undefined ? [] : [[origin, fetchFrom(expectedServer)] as const],
+      expectedServer === undefined ? [] : [[origin, fetchFrom(origin, expectedServer)] as const],
     ),
   )
 
