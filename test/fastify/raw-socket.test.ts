@@ -23,6 +23,7 @@ function fieldsOf({ wit, wpt }: Tokens): string[] {
 }
 
 const HOST = 'Host: inventory.example.com'
+const NODE_20 = process.versions.node.startsWith('20.')
 
 describe('what comes over a socket', () => {
   let service: ProtectedService
@@ -265,23 +266,20 @@ describe('what comes over a socket', () => {
     other.app.server.maxHeadersCount = 10
     const good = await tokensFor('/a')
     const filler = Array.from({ length: 10 }, (_, index) => `a${index}: 1`)
-    const { status, body } = await rawRequest(other.port, [
-      'GET /a HTTP/1.1',
-      HOST,
-      ...fieldsOf(good),
-      ...filler,
-    ])
-    expect({ status, code: (JSON.parse(body) as { code: string }).code }).toEqual({
-      status: 400,
-      code: 'WIMSE_TARGET_INVALID',
-    })
-    const control = await rawRequest(other.port, [
-      'GET /a HTTP/1.1',
-      HOST,
-      ...fieldsOf(good),
-      ...filler.slice(0, 3),
-    ])
-    expect(control.status).toBe(200)
+    const answerBehind = async (count: number): Promise<unknown> => {
+      const { status, body } = await rawRequest(other.port, [
+        'GET /a HTTP/1.1',
+        HOST,
+        ...fieldsOf(good),
+        ...filler.slice(0, count),
+      ])
+      return status === 400 ? (JSON.parse(body) as { code: string }).code : status
+    }
+    // Host, two tokens, Content-Length and Connection besides make ten.
+    expect(await answerBehind(5)).toBe('WIMSE_TARGET_INVALID')
+    // Node 20 drops what is beyond, later ones refuse it themselves.
+    expect(await answerBehind(10)).toBe(NODE_20 ? 'WIMSE_TARGET_INVALID' : 431)
+    expect(await answerBehind(4)).toBe(200)
     await other.app.close()
   })
 

@@ -14,7 +14,8 @@ describe.skipIf(redisServerPath === null)('a service under load, whose Redis is'
         const figures = await sufferFault(fault, library, STALL_MS)
         expect(figures.acceptedReplays).toBe(0)
         expect(Object.keys(figures.byStatus)).toEqual(['200', '400', '503'])
-        expect(figures.longestWait - figures.lateness).toBeLessThanOrEqual(STORE_TIMEOUT_MS + 50)
+        // Nearer to the timeout than to the fault, on a machine as busy as it likes.
+        expect(figures.longestWait - figures.lateness).toBeLessThan((STORE_TIMEOUT_MS + STALL_MS) / 2)
         expect(Object.keys(figures.byCode).sort()).toEqual([
           fault.what === 'out of memory' ? 'WIMSE_REPLAY_STORE_FULL' : 'WIMSE_REPLAY_STORE_UNAVAILABLE',
           'WIMSE_WPT_REPLAYED',
