@@ -1,6 +1,7 @@
 import { request } from 'node:http'
+import Fastify, { type RouteHandlerMethod } from 'fastify'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { WimseOptions } from 'fastify-wimse'
+import { wimse, type WimseOptions } from 'fastify-wimse'
 import { createTestIdentityServer, goodRequest } from 'wimse-testkit'
 import { type ProtectedService, startProtectedService } from './protected-service.js'
 import { rawRequest, type RawResponse } from './raw-request.js'
@@ -20,6 +21,23 @@ async function tokensFor(target: string): Promise<Tokens> {
 
 function fieldsOf({ wit, wpt }: Tokens): string[] {
   return [`Workload-Identity-Token: ${wit}`, `Workload-Proof-Token: ${wpt}`]
+}
+
+/** What a handler of one's own answers, to one request. */
+async function answerOf<Answer extends object>(
+  handler: RouteHandlerMethod,
+  options: WimseOptions,
+  fields: readonly string[],
+): Promise<Answer> {
+  const app = Fastify()
+  await app.register(wimse, options)
+  app.get('/', handler)
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = app.server.address() as { port: number }
+  const { status, body } = await rawRequest(port, ['GET / HTTP/1.1', HOST, ...fields])
+  await app.close()
+  expect(status).toBe(200)
+  return JSON.parse(body) as Answer
 }
 
 const HOST = 'Host: inventory.example.com'
@@ -283,6 +301,41 @@ describe('what comes over a socket', () => {
     await other.app.close()
   })
 
+  it('what is left of the fields reads as Node would read it', async () => {
+    const fields = ['Accept: a', 'accept: b', 'X-Forwarded-For: 10.0.0.1', 'Set-Cookie: a=1']
+    const tokens = fieldsOf(await tokensFor('/'))
+    const sent = [...fields.slice(0, 2), ...tokens, ...fields.slice(2)]
+    const readBy = async (stripTokens: boolean): Promise<Record<string, object>> =>
+      answerOf(
+        async ({ raw: { headers, headersDistinct, rawHeaders } }) => ({
+          headers,
+          headersDistinct,
+          rawHeaders,
+        }),
+        { ...options, stripTokens },
+        sent,
+      )
+    const [left, all] = [await readBy(true), await readBy(false)]
+    expect(Object.keys(all['headersDistinct']!)).toContain('workload-proof-token')
+    const isToken = (name: string): boolean => /^workload-/i.test(name)
+    const without = (values: object): object =>
+      Object.fromEntries(Object.entries(values).filter(([name]) => !isToken(name)))
+    const raw = all['rawHeaders'] as string[]
+    expect(left).toEqual({
+      headers: without(all['headers']!),
+      headersDistinct: without(all['headersDistinct']!),
+      rawHeaders: raw.filter((_, index) => !isToken(raw[index - (index % 2)]!)),
+    })
+  })
+
+  it('headersDistinct can be set, as on any request of Node', async () => {
+    const set: RouteHandlerMethod = async ({ raw }) => {
+      raw.headersDistinct = { mine: ['1'] }
+      return [raw.headersDistinct, raw.headersDistinct === raw.headersDistinct]
+    }
+    expect(await answerOf(set, options, fieldsOf(await tokensFor('/')))).toEqual([{ mine: ['1'] }, true])
+  })
+
   it('a token longer than maxTokenBytes is refused before it is read', async () => {
     const other = await startProtectedService({ ...options, maxTokenBytes: 600 })
     const { wit, wpt } = await tokensFor('/a')
@@ -297,8 +350,6 @@ describe('what comes over a socket', () => {
   })
 
   it('rewriteUrl does not change what the proof is for', async () => {
-    const { default: Fastify } = await import('fastify')
-    const { wimse } = await import('fastify-wimse')
     const app = Fastify({ rewriteUrl: ({ url = '' }) => url.replace('/public', '/internal') })
     await app.register(wimse, options)
     app.get('/internal/a', async () => 'reached')

@@ -91,9 +91,10 @@ export function createAdoptionWatch(since: number, window: number): AdoptionWatc
   const callersWithWit = new Set<string>()
 
   function recordOf(route: string, mode: WimseMode): RouteRecord {
-    const record = routes.get(route) ?? newRoute(mode)
+    const known = routes.get(route)
+    const record = known ?? newRoute(mode)
+    if (known === undefined) routes.set(route, record)
     record.mode = mode
-    routes.set(route, record)
     return record
   }
 

@@ -83,17 +83,18 @@ function govern(scope: FastifyInstance, guard: Guard, unprotected: string[]): vo
       for (const method of methods)
         if (method !== 'HEAD') guard.adoption.watch(`${method} ${route.url}`, mode)
   })
-  // Async, so that whatever is thrown here is a rejection: Fastify goes on when undefined or null is thrown.
-  scope.addHook('onRequest', async (request, reply) => {
-    if (!governs(request.server) || askedOf(request, guard).mode === 'off') return undefined
-    return admitOrDeny(request, reply, guard)
-  })
+  // What these call is async, so that whatever is thrown there is a rejection: Fastify goes on when undefined
+  // or null is thrown. They themselves are not: most requests have nothing to wait for in the second.
+  scope.addHook('onRequest', (request, reply, done) =>
+    governs(request.server) ? admitOrDeny(request, reply, guard) : done(),
+  )
   // reply.callNotFound() comes to the not-found handler past onRequest, by the policy of the route it was
   // called from; the handler stands under that of the scope.
-  scope.addHook('preHandler', async (request, reply) => {
-    if (!request.is404 || !governs(request.server) || guard.scope.mode === 'off') return undefined
-    return admitNotFound(request, reply, guard)
-  })
+  scope.addHook('preHandler', (request, reply, done) =>
+    request.is404 && governs(request.server) && guard.scope.mode !== 'off'
+      ? admitNotFound(request, reply, guard)
+      : done(),
+  )
   scope.addHook('onSend', (request, reply, payload, done) => {
     if (governs(request.server) && askedOf(request, guard).mode !== 'off') addVary(reply)
     done(null, payload)

@@ -58,19 +58,37 @@ export function readPresented(
 }
 
 /** Takes the tokens off a request whose sender is known, so that nothing downstream can pass them on. */
-export function stripTokens(request: FastifyRequest, revision: Revision | null): void {
-  const names = ['workload-identity-token', revision === 'wpt-02' ? 'authorization' : 'workload-proof-token']
-  const { headers, rawHeaders } = request.raw
-  // Made now, where it was not yet: Node makes it of as many raw fields as came, also when some are gone.
-  // Undefined on HTTP/2 and under inject().
-  const distinct = request.raw.headersDistinct as NodeJS.Dict<string[]> | undefined
-  for (const name of names) {
-    delete headers[name]
-    if (distinct !== undefined) delete distinct[name]
+export function stripTokens({ raw }: FastifyRequest, revision: Revision | null): void {
+  const proofField = revision === 'wpt-02' ? 'authorization' : 'workload-proof-token'
+  const { headers, rawHeaders } = raw
+  delete headers['workload-identity-token']
+  delete headers[proofField]
+  let kept = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const [name, value] = [rawHeaders[i]!, rawHeaders[i + 1]!]
+    if (isField(name, 'workload-identity-token') || isField(name, proofField)) continue
+    rawHeaders[kept++] = name
+    rawHeaders[kept++] = value
   }
-  for (let i = rawHeaders.length - 2; i >= 0; i -= 2) {
-    if (names.includes(rawHeaders[i]!.toLowerCase())) rawHeaders.splice(i, 2)
-  }
+  rawHeaders.length = kept
+  // Not there on HTTP/2 and under inject().
+  if ('headersDistinct' in raw) Object.defineProperty(raw, 'headersDistinct', DISTINCT_OF_RAW)
+}
+
+/** `headersDistinct` as Node makes it when it is asked for, but of the raw fields that are left. */
+const DISTINCT_OF_RAW = {
+  configurable: true,
+  get(this: IncomingMessage): NodeJS.Dict<string[]> {
+    const distinct: Record<string, string[]> = Object.create(null)
+    for (let i = 0; i < this.rawHeaders.length; i += 2) {
+      ;(distinct[this.rawHeaders[i]!.toLowerCase()] ??= []).push(this.rawHeaders[i + 1]!)
+    }
+    this.headersDistinct = distinct
+    return distinct
+  },
+  set(this: IncomingMessage, value: NodeJS.Dict<string[]>): void {
+    Object.defineProperty(this, 'headersDistinct', { value, writable: true, configurable: true })
+  },
 }
 
 /** Any field of a WIT or a proof counts, also an empty one, and in whatever revision. */
@@ -185,16 +203,19 @@ function refuseHiddenFields(request: FastifyRequest): void {
   })
 }
 
-/** Of the few names that are asked for, most are not there, and most that are there have another length. */
 function readFields(rawHeaders: readonly string[]): Fields {
   return (name) => {
     const values: string[] = []
     for (let i = 0; i < rawHeaders.length; i += 2) {
-      const other = rawHeaders[i]!
-      if (other.length === name.length && other.toLowerCase() === name) values.push(rawHeaders[i + 1]!)
+      if (isField(rawHeaders[i]!, name)) values.push(rawHeaders[i + 1]!)
     }
     return values
   }
+}
+
+/** Of the few names that are asked for, most are not there, and most that are there have another length. */
+function isField(other: string, name: string): boolean {
+  return other.length === name.length && other.toLowerCase() === name
 }
 
 function refuse(code: AuthenticationErrorCode, reason: string, revision?: Revision): AuthenticationError {

@@ -1,6 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import {
-  type AdmissionPolicy,
   admit,
   allow,
   AuthenticationError,
@@ -12,6 +11,7 @@ import {
   type RefusalError,
   tellAdmission,
   tellRefusal,
+  type Transition,
   type Workload,
 } from 'wimse'
 import { deny, isRefusal, raise } from './deny.js'
@@ -52,8 +52,10 @@ export async function admitOrDeny(
   reply: FastifyReply,
   guard: Guard,
 ): Promise<FastifyReply | undefined> {
+  const state = stateOf(request, guard)
+  if (state.policy.mode === 'off') return undefined
   try {
-    await verified(request, reply, guard)
+    await verified(request, reply, state)
     return undefined
   } catch (error) {
     if (!isRefusal(error)) throw error
@@ -103,7 +105,7 @@ export async function admitOrRaise(
   guard: Guard,
 ): Promise<void> {
   try {
-    await verified(request, reply, guard)
+    await verified(request, reply, stateOf(request, guard))
   } catch (error) {
     if (!isRefusal(error)) throw error
     raise(request, reply, error, guard.deny)
@@ -111,8 +113,7 @@ export async function admitOrRaise(
 }
 
 /** Verifies a request once, however often it is asked for: a second look at its proof would be a replay. */
-function verified(request: FastifyRequest, reply: FastifyReply, guard: Guard): Promise<void> {
-  const state = stateOf(request, guard)
+function verified(request: FastifyRequest, reply: FastifyReply, state: RequestState): Promise<void> {
   return (state.verified ??= verify(request, reply, state))
 }
 
@@ -121,7 +122,7 @@ async function verify(
   reply: FastifyReply,
   { guard, policy, route }: RequestState,
 ): Promise<void> {
-  const { authenticator, adoption } = guard
+  const { authenticator, adoption, bearer } = guard
   // Asked for by hand on a route that asks for nothing itself: then for all there is.
   const mode = policy.mode === 'off' ? 'required' : policy.mode
   const notes = beginVerification(route)
@@ -130,11 +131,15 @@ async function verify(
     const { credential, dryRun } = readPresented(request, mode, authenticator.revisions)
     if (credential.via === 'bearer') reply.headers(deprecationFields(policy.transition!))
     const workload = await admit(credential, {
-      ...admissionPolicy(request, guard, policy, mode),
+      authenticator,
+      allow: policy.allow,
+      context: request,
+      bearer: mode === 'required' ? null : bearer,
+      transition: mode === 'bearer' ? datesAlone(policy.transition) : policy.transition,
       notes,
       onAuthenticated: (authenticated) => {
         caller = authenticated
-        warnOfBearer(request, guard, route, authenticated)
+        if (authenticated.via === 'bearer') warnOfBearer(request, guard, route, authenticated)
       },
     })
     adoption.admitted(route, policy.mode, workload, authenticator.now())
@@ -149,21 +154,9 @@ async function verify(
   }
 }
 
-function admissionPolicy(
-  request: FastifyRequest,
-  { authenticator, bearer }: Guard,
-  { allow, transition }: RoutePolicy,
-  mode: WimseMode,
-): AdmissionPolicy<FastifyRequest> {
-  return {
-    authenticator,
-    allow,
-    context: request,
-    bearer: mode === 'required' ? null : bearer,
-    // Where a bearer token decides, a WIT decides nothing; only the dates count.
-    transition:
-      mode === 'bearer' ? transition && { ...transition, memory: null, upgraded: () => false } : transition,
-  }
+/** Where a bearer token decides, a WIT decides nothing; only the dates count. */
+function datesAlone(transition: Transition | null): Transition | null {
+  return transition && { ...transition, memory: null, upgraded: () => false }
 }
 
 /**
@@ -201,8 +194,8 @@ const MOST_WARNINGS = 10_000
 const warned = new WeakMap<Guard, Set<string>>()
 
 /** Warns once of a caller that has a WIT and still sends a bearer token: someone else may be sending it. */
-function warnOfBearer(request: FastifyRequest, guard: Guard, route: string, { id, via }: Workload): void {
-  if (via !== 'bearer' || !guard.adoption.hasWit(id)) return
+function warnOfBearer(request: FastifyRequest, guard: Guard, route: string, { id }: Workload): void {
+  if (!guard.adoption.hasWit(id)) return
   const callers = warned.get(guard) ?? new Set()
   warned.set(guard, callers)
   if (callers.has(id) || callers.size >= MOST_WARNINGS) return
