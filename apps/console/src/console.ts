@@ -96,10 +96,11 @@ export async function createConsole(options: ConsoleOptions): Promise<FastifyIns
   })
 
   app.addHook('onClose', async () => credentials.close?.())
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     reply.headers(HEADERS)
     const fault = faultOf(request.raw)
-    return fault === null ? undefined : sendProblem(reply, 403, fault)
+    if (fault === null) done()
+    else sendProblem(reply, 403, fault)
   })
   app.setErrorHandler<FastifyError>((error, request, reply) => {
     const { statusCode: status = 500 } = error

@@ -37,12 +37,14 @@ export function deny(
   reply: FastifyReply,
   error: RefusalError,
   options: DenyOptions,
-): FastifyReply {
+): void {
   const problem = report(request, error, options)
   hangUpOnUpgrade(request, reply)
-  if (options.onDenied === 'reply') return send(reply, problem)
-  challenge(reply, problem).code(problem.status)
-  throw error
+  if (options.onDenied === 'throw') {
+    challenge(reply, problem).code(problem.status)
+    throw error
+  }
+  send(reply, problem)
 }
 
 /**
@@ -91,8 +93,8 @@ function challenge(reply: FastifyReply, { headers }: Problem): FastifyReply {
 
 // Bytes, because a response schema of the route would empty an object, and a string gets a charset that
 // the media type does not have.
-function send(reply: FastifyReply, { status, headers, body }: Problem): FastifyReply {
-  return reply
+function send(reply: FastifyReply, { status, headers, body }: Problem): void {
+  reply
     .code(status)
     .headers(headers)
     .send(Buffer.from(JSON.stringify(body)))

@@ -83,22 +83,37 @@ function govern(scope: FastifyInstance, guard: Guard, unprotected: string[]): vo
       for (const method of methods)
         if (method !== 'HEAD') guard.adoption.watch(`${method} ${route.url}`, mode)
   })
-  // What these call is async, so that whatever is thrown there is a rejection: Fastify goes on when undefined
-  // or null is thrown. They themselves are not: most requests have nothing to wait for in the second.
-  scope.addHook('onRequest', (request, reply, done) =>
-    governs(request.server) ? admitOrDeny(request, reply, guard) : done(),
-  )
+  scope.addHook('onRequest', (request, reply, done) => {
+    if (governs(request.server)) void goOnOnceAdmitted(admitOrDeny(request, reply, guard), done)
+    else done()
+  })
   // reply.callNotFound() comes to the not-found handler past onRequest, by the policy of the route it was
   // called from; the handler stands under that of the scope.
-  scope.addHook('preHandler', (request, reply, done) =>
-    request.is404 && governs(request.server) && guard.scope.mode !== 'off'
-      ? admitNotFound(request, reply, guard)
-      : done(),
-  )
+  scope.addHook('preHandler', (request, reply, done) => {
+    if (request.is404 && governs(request.server) && guard.scope.mode !== 'off') {
+      void goOnOnceAdmitted(admitNotFound(request, reply, guard), done)
+    } else done()
+  })
   scope.addHook('onSend', (request, reply, payload, done) => {
     if (governs(request.server) && askedOf(request, guard).mode !== 'off') addVary(reply)
     done(null, payload)
   })
+}
+
+/**
+ * Goes on with a request that was admitted, and never with one that was refused and answered. Not left to a hook
+ * that returns a promise: Fastify goes on with the reply that such a hook gives as soon as the caller hangs up, also
+ * while the refusal is still on its way through onSend. `done` goes on with whatever is not true.
+ */
+async function goOnOnceAdmitted(admission: Promise<boolean>, done: (error?: Error) => void): Promise<void> {
+  let isAdmitted = false
+  try {
+    isAdmitted = await admission
+  } catch (error) {
+    done(error instanceof Error ? error : new Error('not an error was thrown', { cause: error }))
+    return
+  }
+  if (isAdmitted) done()
 }
 
 /**

@@ -46,20 +46,21 @@ export function askedOf(request: FastifyRequest, guard: Guard): RoutePolicy {
   return stateOf(request, guard).policy
 }
 
-/** @returns the reply when the request was refused and answered */
+/** @returns whether the request goes on; if not, it was refused and answered */
 export async function admitOrDeny(
   request: FastifyRequest,
   reply: FastifyReply,
   guard: Guard,
-): Promise<FastifyReply | undefined> {
+): Promise<boolean> {
   const state = stateOf(request, guard)
-  if (state.policy.mode === 'off') return undefined
+  if (state.policy.mode === 'off') return true
   try {
     await verified(request, reply, state)
-    return undefined
+    return true
   } catch (error) {
     if (!isRefusal(error)) throw error
-    return deny(request, reply, error, guard.deny)
+    deny(request, reply, error, guard.deny)
+    return false
   }
 }
 
@@ -67,26 +68,26 @@ export async function admitOrDeny(
  * Admits a request to the not-found handler, which stands under the rule of the scope: whoever was let in by
  * a route's own rule has to fit that too.
  *
- * @returns the reply when the request was refused and answered
+ * @returns whether the request goes on; if not, it was refused and answered
  */
 export async function admitNotFound(
   request: FastifyRequest,
   reply: FastifyReply,
   guard: Guard,
-): Promise<FastifyReply | undefined> {
+): Promise<boolean> {
   const { workload } = request
   if (workload === null) {
     ;(request as Stateful)[kState] = { guard, policy: guard.scope, route: NOT_FOUND, verified: null }
     return admitOrDeny(request, reply, guard)
   }
-  if (askedOf(request, guard) === guard.scope) return undefined
+  if (askedOf(request, guard) === guard.scope) return true
   const notes = beginVerification(NOT_FOUND)
   try {
     if (workload.via === 'bearer' && guard.scope.mode === 'required') {
       throw new AuthenticationError('WIMSE_WIT_MISSING', { reason: 'bearer tokens are not taken here' })
     }
     if (guard.scope.allow !== null) await allow(workload, guard.scope.allow, request)
-    return undefined
+    return true
   } catch (error) {
     // Told of alone: the admission was told of before.
     if (notes !== null) {
@@ -94,7 +95,8 @@ export async function admitNotFound(
       tellRefusal(notes, error)
     }
     if (!isRefusal(error)) throw error
-    return deny(request, reply, error, guard.deny)
+    deny(request, reply, error, guard.deny)
+    return false
   }
 }
 
