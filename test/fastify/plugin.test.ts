@@ -1,4 +1,9 @@
-import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify'
 import { describe, expect, it } from 'vitest'
 import defaultExport, {
   memberOf,
@@ -150,6 +155,29 @@ describe('what is protected', () => {
       reply.callNotFound()
     })
     expect(await statusOf(app, '/open')).toBe(400)
+  })
+
+  it('the not-found handler, from workloads that another registration let in', async () => {
+    const { app, identityServer: outer } = await serviceUnderTest()
+    let reached = 0
+    app.setNotFoundHandler((_request, reply) => {
+      reached++
+      return reply.code(404).send({})
+    })
+    const callNotFound = (_request: FastifyRequest, reply: FastifyReply) => reply.callNotFound()
+    const inner = createTestIdentityServer({ origin: 'wimse://other.example' })
+    await app.register(async (scope) => {
+      await scope.register(wimse, { audience: ORIGIN, trustDomains: inner.trustDomains })
+      scope.get('/inner', callNotFound)
+    })
+    app.get('/outer', callNotFound)
+    const call = async (identityServer: typeof outer, path: string): Promise<unknown> => {
+      const response = await app.inject(await goodRequest({ identityServer, url: ORIGIN + path }))
+      return response.statusCode === 404 ? 404 : response.json<{ code: string }>().code
+    }
+    expect([await call(inner, '/inner'), reached]).toEqual(['WIMSE_WORKLOAD_FORBIDDEN', 0])
+    expect([await call(outer, '/outer'), reached]).toEqual([404, 1])
+    expect([await call(outer, '/nowhere'), reached]).toEqual([404, 2])
   })
 
   it('not-found handlers of encapsulated plugins', async () => {

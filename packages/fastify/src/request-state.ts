@@ -3,6 +3,7 @@ import {
   admit,
   allow,
   AuthenticationError,
+  AuthorizationError,
   beforeDeadline,
   beginVerification,
   deprecationFields,
@@ -75,14 +76,22 @@ export async function admitNotFound(
   reply: FastifyReply,
   guard: Guard,
 ): Promise<boolean> {
-  const { workload } = request
+  const { workload, [kState]: state } = request as Stateful
   if (workload === null) {
     ;(request as Stateful)[kState] = { guard, policy: guard.scope, route: NOT_FOUND, verified: null }
     return admitOrDeny(request, reply, guard)
   }
-  if (askedOf(request, guard) === guard.scope) return true
+  const isOurs = state?.guard === guard
+  if (isOurs && state.policy === guard.scope) return true
   const notes = beginVerification(NOT_FOUND)
   try {
+    if (!isOurs) {
+      // Its proof is spent, so it cannot be looked at again by the rules that hold here.
+      throw new AuthorizationError('WIMSE_WORKLOAD_FORBIDDEN', {
+        reason: 'the workload was let in by another registration',
+        received: workload.id,
+      })
+    }
     if (workload.via === 'bearer' && guard.scope.mode === 'required') {
       throw new AuthenticationError('WIMSE_WIT_MISSING', { reason: 'bearer tokens are not taken here' })
     }
