@@ -551,6 +551,19 @@ describe('stripTokens', () => {
 
   it('takes the tokens off a verified request', async () => expect(await fieldsSeen({})).toEqual([]))
 
+  it('takes them off also where a hook has set the header fields', async () => {
+    const { app, identityServer } = await serviceUnderTest({}, (app) => {
+      app.addHook('onRequest', async (request) => {
+        request.headers = { ...request.headers, 'x-request-source': 'mesh' }
+      })
+    })
+    app.get('/', async ({ headers }) => Object.keys(headers))
+    const { body } = await app.inject(await goodRequest({ identityServer, url: `${ORIGIN}/` }))
+    const names = JSON.parse(body) as readonly string[]
+    expect(names).toContain('x-request-source')
+    expect(names.filter((name) => name.startsWith('workload-'))).toEqual([])
+  })
+
   it('can be turned off', async () => {
     expect(await fieldsSeen({ stripTokens: false })).toEqual([
       'workload-identity-token',

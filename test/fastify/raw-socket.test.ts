@@ -1,5 +1,7 @@
 import { request } from 'node:http'
-import Fastify, { type RouteHandlerMethod } from 'fastify'
+import { inspect } from 'node:util'
+import Fastify, { type FastifyPluginCallback, type RouteHandlerMethod } from 'fastify'
+import fp from 'fastify-plugin'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { wimse, type WimseOptions } from 'fastify-wimse'
 import { createTestIdentityServer, goodRequest } from 'wimse-testkit'
@@ -28,8 +30,10 @@ async function answerOf<Answer extends object>(
   handler: RouteHandlerMethod,
   options: WimseOptions,
   fields: readonly string[],
+  before?: FastifyPluginCallback,
 ): Promise<Answer> {
   const app = Fastify()
+  if (before !== undefined) await app.register(before)
   await app.register(wimse, options)
   app.get('/', handler)
   await app.listen({ port: 0, host: '127.0.0.1' })
@@ -326,6 +330,23 @@ describe('what comes over a socket', () => {
       headersDistinct: without(all['headersDistinct']!),
       rawHeaders: raw.filter((_, index) => !isToken(raw[index - (index % 2)]!)),
     })
+  })
+
+  it('what Node had made of all fields before is not left behind', async () => {
+    const before: FastifyPluginCallback = (app, _options, done) => {
+      app.addHook('onRequest', async ({ raw }) => void raw.headersDistinct)
+      done()
+    }
+    const seen: RouteHandlerMethod = async ({ raw }) => [
+      Object.keys(raw.headersDistinct),
+      inspect(raw, { depth: 3 }),
+    ]
+    const tokens = await tokensFor('/')
+    const [names, dump] = await answerOf<[string[], string]>(seen, options, fieldsOf(tokens), fp(before))
+    expect(names).toContain('host')
+    expect(names).not.toContain('workload-proof-token')
+    expect(dump).toContain('rawHeaders')
+    expect(dump).not.toContain(tokens.wpt.slice(0, 40))
   })
 
   it('headersDistinct can be set, as on any request of Node', async () => {

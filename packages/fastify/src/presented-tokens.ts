@@ -42,7 +42,7 @@ export function readPresented(
 ): Presented {
   giveRawHeaders(request.raw)
   refuseHiddenFields(request)
-  const fields = readFields(request.raw.rawHeaders)
+  const fields = readFields(request.raw)
   if (fields('host').length > 1) {
     throw new AuthenticationError('WIMSE_TARGET_INVALID', {
       reason: 'the request has more than one Host field',
@@ -58,11 +58,17 @@ export function readPresented(
 }
 
 /** Takes the tokens off a request whose sender is known, so that nothing downstream can pass them on. */
-export function stripTokens({ raw }: FastifyRequest, revision: Revision | null): void {
+export function stripTokens(request: FastifyRequest, revision: Revision | null): void {
   const proofField = revision === 'wpt-02' ? 'authorization' : 'workload-proof-token'
-  const { headers, rawHeaders } = raw
-  delete headers['workload-identity-token']
-  delete headers[proofField]
+  const { raw, headers } = request
+  const { rawHeaders } = raw
+  delete raw.headers['workload-identity-token']
+  delete raw.headers[proofField]
+  if (headers !== raw.headers) {
+    // An earlier hook has set them: what it set stands over what came.
+    const { 'workload-identity-token': _wit, [proofField]: _proof, ...others } = headers
+    request.headers = others
+  }
   let kept = 0
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const [name, value] = [rawHeaders[i]!, rawHeaders[i + 1]!]
@@ -72,7 +78,11 @@ export function stripTokens({ raw }: FastifyRequest, revision: Revision | null):
   }
   rawHeaders.length = kept
   // Not there on HTTP/2 and under inject().
-  if ('headersDistinct' in raw) Object.defineProperty(raw, 'headersDistinct', DISTINCT_OF_RAW)
+  if ('headersDistinct' in raw) {
+    // What was made of all fields goes; who holds on to it has the tokens anyway.
+    raw.headersDistinct = undefined as never
+    Object.defineProperty(raw, 'headersDistinct', DISTINCT_OF_RAW)
+  }
 }
 
 /** `headersDistinct` as Node makes it when it is asked for, but of the raw fields that are left. */
@@ -203,7 +213,7 @@ function refuseHiddenFields(request: FastifyRequest): void {
   })
 }
 
-function readFields(rawHeaders: readonly string[]): Fields {
+function readFields({ rawHeaders }: IncomingMessage): Fields {
   return (name) => {
     const values: string[] = []
     for (let i = 0; i < rawHeaders.length; i += 2) {
