@@ -251,6 +251,21 @@ for (const transport of transports) {
         expect(workload.boundTokens.accessToken).toBe(true)
       })
 
+      it(`with a proof that covers a cookie, ${transport.isHttp2 ? 'also one in pieces' : 'but not two of them'}`, async () => {
+        const oth = { cookie: hashOf('a=1; b=2') }
+        const whole = await tokens({ claims: { oth } })
+        await expectAccepted(send([whole.wit, whole.proof, ['Cookie', 'a=1; b=2']]))
+        const { wit, proof } = await tokens({ claims: { oth } })
+        const inPieces = async () => send([wit, proof, ['Cookie', 'a=1'], ['Cookie', 'b=2']])
+        if (transport.isHttp2) await expectAccepted(inPieces())
+        else if (!transport.normalizesTargets) await expectRefused(inPieces(), 'WIMSE_WPT_OTHER_TOKEN_HASH')
+        for (const pieces of [['a=1', 'b=3'], ['b=2', 'a=1'], ['a=1']]) {
+          const other = await tokens({ claims: { oth } })
+          const cookies = pieces.map((piece): Field => ['Cookie', piece])
+          await expectRefused(send([other.wit, other.proof, ...cookies]), 'WIMSE_WPT_OTHER_TOKEN_HASH')
+        }
+      })
+
       it('in a field of its own is accepted when oth covers it, and refused when it was altered', async () => {
         const { wit, proof } = await tokens({ claims: { oth: { 'x-session-token': hashOf('a-session') } } })
         const code = 'WIMSE_WPT_OTHER_TOKEN_HASH'

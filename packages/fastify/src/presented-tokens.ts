@@ -213,13 +213,14 @@ function refuseHiddenFields(request: FastifyRequest): void {
   })
 }
 
-function readFields({ rawHeaders }: IncomingMessage): Fields {
+function readFields({ rawHeaders, httpVersionMajor }: IncomingMessage): Fields {
   return (name) => {
     const values: string[] = []
     for (let i = 0; i < rawHeaders.length; i += 2) {
       if (isField(rawHeaders[i]!, name)) values.push(rawHeaders[i + 1]!)
     }
-    return values
+    // HTTP/2 may send the one Cookie field in pieces: RFC 9113, section 8.2.3.
+    return name === 'cookie' && httpVersionMajor === 2 && values.length > 1 ? [values.join('; ')] : values
   }
 }
 
