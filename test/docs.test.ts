@@ -121,7 +121,7 @@ describe('docs/threat-model.md', () => {
       '`fastify/gone.test.ts`',
       'there is no test fastify/gone',
     ],
-    ['a promise without a test', '`fastify/order.test.ts` "', '"', 'P-02 names no test'],
+    ['a promise without a test', '`fastify/identity-token.test.ts` "', '"', 'P-04 names no test'],
   ] as const)('is seen to be wrong by %s', ([, from, to, fault]) => {
     expect(document).toContain(from)
     expect(faultsOf(document.replace(from, to)).some((found) => found.startsWith(fault))).toBe(true)
