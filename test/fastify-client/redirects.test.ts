@@ -1,5 +1,7 @@
+import { createServer } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createWorkloadFetch, staticCredentials, type WorkloadFetchOptions } from 'fastify-wimse-client'
 import { createTestIdentityServer, privateKeyOf } from 'wimse-testkit'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -105,9 +107,11 @@ describe("redirect: 'same-target' (SEC-01, CLI-03)", () => {
     expect(others[0]!.fields.get('x-plain')).toEqual(['stays'])
   })
 
-  it('takes identity and proof off beside the target, and where it leads to another target', async () => {
+  it('takes identity, proof and credentials off beside the target, and where it leads to another target', async () => {
     for (location of ['/elsewhere', '/inventoryx', '/inventory/..;/x', `${elsewhere.origin}/other-target`]) {
-      const { outcome, requests, others } = await start()
+      const { outcome, requests, others } = await start({
+        headers: { authorization: 'Bearer a', cookie: 'a=b', 'x-context': 'more' },
+      })
       expect(outcome).toBe(200)
       const [first, ...rest] = [...requests, ...others]
       expect(proofOf(first!)).toBeDefined()
@@ -186,6 +190,22 @@ describe("redirect: 'same-target' (SEC-01, CLI-03)", () => {
     expect((await start(stream())).outcome).toBe('WIMSE_BODY_CONSUMED')
     status = 303
     expect((await start(stream())).outcome).toBe(200)
+  })
+
+  it('lets go of the answer when it does not go on', async () => {
+    let hangUp = (): void => undefined
+    const hungUp = new Promise<void>((resolve) => (hangUp = resolve))
+    const endless = createServer((_request, response) => {
+      response.writeHead(307, { location: 'ftp://127.0.0.1/' }).write('a')
+      response.on('close', hangUp)
+    })
+    await new Promise<void>((resolve) => endless.listen(0, '127.0.0.1', resolve))
+    const origin = `http://127.0.0.1:${(endless.address() as AddressInfo).port}`
+    expect(await codeOf(createWorkloadFetch({ ...options(), targets: [origin] })(`${origin}/`))).toBe(
+      'TypeError',
+    )
+    expect(await Promise.race([hungUp.then(() => 'let go'), sleep(2000, 'held')])).toBe('let go')
+    await new Promise((resolve) => endless.close(resolve))
   })
 
   it('does not go from https to http', async () => {

@@ -21,11 +21,17 @@ const BODY_FIELDS = [
 /** Fields with which the caller shows itself to one server, and that are nobody else's business. */
 const CREDENTIAL_FIELDS = ['authorization', 'cookie', 'dpop', 'proxy-authorization', 'txn-token']
 
+/** Whether an answer leads elsewhere. */
+export function isRedirect({ status, headers }: Response): boolean {
+  return REDIRECTS.has(status) && headers.has('location')
+}
+
 /**
- * The call that a redirect asks for; null when the answer is none. Method and body change as `fetch` changes
- * them; the caller's credentials stay behind when the origin is another one. Identity and proof are not
- * among the fields of a call: who follows it signs it anew, or not at all.
+ * The call that a redirect asks for. Method and body change as `fetch` changes them; the caller's credentials
+ * stay behind where it leaves the target. Identity and proof are not among the fields of a call: who follows it
+ * signs it anew, or not at all.
  *
+ * @param staysWithin tells whether a URL is within the target that was called
  * @param otherTokens names of further fields that carry tokens
  * @throws SigningError `WIMSE_BODY_CONSUMED` when a stream would have to be sent again, `WIMSE_URL_INSECURE`
  *   when the redirect leads from https to http
@@ -35,11 +41,10 @@ const CREDENTIAL_FIELDS = ['authorization', 'cookie', 'dpop', 'proxy-authorizati
 export function redirectedCall(
   call: OutgoingCall,
   { status, headers: answer }: Response,
+  staysWithin: (url: URL) => boolean,
   otherTokens: readonly string[],
-): OutgoingCall | null {
-  const location = answer.get('location')
-  if (!REDIRECTS.has(status) || location === null) return null
-  const url = readLocation(location, call.url)
+): OutgoingCall {
+  const url = readLocation(answer.get('location')!, call.url)
   if (call.url.protocol === 'https:' && url.protocol === 'http:') {
     throw new SigningError('WIMSE_URL_INSECURE', {
       reason: 'redirected from https to http',
@@ -47,7 +52,7 @@ export function redirectedCall(
     })
   }
   const headers = new Headers(call.headers)
-  if (url.origin !== call.url.origin) {
+  if (!staysWithin(url)) {
     for (const name of [...CREDENTIAL_FIELDS, ...otherTokens]) headers.delete(name)
   }
   if (!becomesGet(status, call.method)) {

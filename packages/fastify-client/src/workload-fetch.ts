@@ -1,5 +1,5 @@
 import { canSendAgain, consumed, type OutgoingCall, readCall, requestOf } from './outgoing-call.js'
-import { MOST_REDIRECTS, redirectedCall, type RedirectPolicy } from './redirect.js'
+import { isRedirect, MOST_REDIRECTS, redirectedCall, type RedirectPolicy } from './redirect.js'
 import { asksForAnotherCredential } from './refusal.js'
 import { fetchFrom } from './server-identity.js'
 import { createSigner, refuseReserved, type SignerOptions } from './signer.js'
@@ -107,14 +107,15 @@ export function createPropagatingFetch(options: WorkloadFetchOptions): Propagati
     target: Target,
     txnToken: string | undefined,
   ): Promise<Response> {
+    const staysWithin = (url: URL): boolean => signer.findTarget(url) === target
     let [call, response, signs] = [first, answered, true]
     for (let redirects = 0; ; redirects++) {
-      const next = redirectedCall(call, response, signer.otherTokens)
-      if (next === null) return response
-      if (redirects === MOST_REDIRECTS) throw new TypeError(`redirected more than ${MOST_REDIRECTS} times`)
+      if (!isRedirect(response)) return response
+      // Before anything is thrown: nobody else could let go of it.
       await response.body?.cancel()
-      call = next
-      signs &&= signer.findTarget(call.url) === target
+      if (redirects === MOST_REDIRECTS) throw new TypeError(`redirected more than ${MOST_REDIRECTS} times`)
+      call = redirectedCall(call, response, staysWithin, signer.otherTokens)
+      signs &&= staysWithin(call.url)
       response = signs
         ? await sendSigned(call, target, txnToken)
         : await send(call, new Headers(call.headers))
