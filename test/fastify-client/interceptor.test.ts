@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { Agent, type Dispatcher, fetch as undiciFetch, interceptors, request, RetryAgent } from 'undici'
+import { Agent, Pool, type Dispatcher, fetch as undiciFetch, interceptors, request, RetryAgent } from 'undici'
 import { type SignerOptions, staticCredentials, wimseInterceptor } from 'fastify-wimse-client'
 import type { Credential } from 'wimse'
 import { createTestIdentityServer, privateKeyOf } from 'wimse-testkit'
@@ -169,6 +169,22 @@ describe('wimseInterceptor(), and who else hears of it (CLI-04, WPT-34)', () => 
       'WIMSE_TARGET_NOT_ALLOWED',
     )
     expect(elsewhere.requests).toEqual([])
+  })
+
+  it('lets none out of a Pool whose targets are of its own origin', async () => {
+    const pool = new Pool(target.origin)
+    const dispatcher = pool.compose([
+      wimseInterceptor({ credentials, targets: [target.origin] }),
+      interceptors.redirect({ maxRedirections: 3 }),
+    ])
+    const before = target.requests.length
+    expect((await request(`${target.origin}/to-itself`, { dispatcher })).statusCode).toBe(200)
+    expect(await codeOf(request(`${target.origin}/to-elsewhere`, { dispatcher }))).toBe(
+      'WIMSE_TARGET_NOT_ALLOWED',
+    )
+    expect(target.requests.slice(before).map(({ url }) => url)).not.toContain('/elsewhere')
+    expect(elsewhere.requests).toEqual([])
+    await pool.close()
   })
 
   it('sends nothing to anybody but a target', async () => {

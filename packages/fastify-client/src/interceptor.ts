@@ -32,6 +32,11 @@ export type WimseInterceptor = <Request extends DispatchRequest, Handler>(
  * List it first in `compose`, so that it is the innermost: a retry or a redirect above it is signed anew, and
  * one below it would send a proof twice. A redirect leads to a target, or it fails.
  *
+ * For an `Agent`, or whatever sends a request to the origin it names. A `Pool` or `Client` sends all to the
+ * one it was made for, and this CANNOT see that: with targets of several origins a server could answer with a
+ * redirect to another target, and be given the proof that is meant for that one. Give it targets of its own
+ * origin alone.
+ *
  * A request for anything but a target fails with a `SigningError`, before anything is sent: the codes are
  * those of `createWorkloadFetch`.
  *
