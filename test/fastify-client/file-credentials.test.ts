@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { createPrivateKey } from 'node:crypto'
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -115,6 +116,28 @@ describe('fileCredentials(), on a real disk (CLI-07, CLI-05)', () => {
     }
     expect(events.filter(({ type }) => type === 'failed').length).toBeGreaterThan(3)
     expect(inspect(events, { depth: 9 })).not.toMatch(/secret-material|eyJ|"d"/)
+  })
+
+  it('serves it on when the new one has expired already', async () => {
+    const [first, old] = [await issue('/first'), await issue('/old', 1)]
+    writeFileSync(paths.wit, first.wit)
+    writeFileSync(paths.key, keyText(first))
+    expect(await subject()).toBe('/first')
+    await sleep(1100)
+    replace(paths.key, keyText(old))
+    replace(paths.wit, old.wit)
+    await sleep(200)
+    expect(await subject()).toBe('/first')
+    expect(events.at(-1)).toEqual({ type: 'failed', reason: 'the identity token in the file has expired' })
+  })
+
+  it('does not wait for a pipe that nobody writes to', async () => {
+    execFileSync('mkfifo', [paths.wit])
+    const first = await issue('/first')
+    writeFileSync(paths.key, keyText(first))
+    expect(await subject()).toBe('WIMSE_CREDENTIAL_MISSING')
+    replace(paths.wit, first.wit)
+    expect(await subject()).toBe('/first')
   })
 
   it('looks again by itself once the token has expired', async () => {

@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises'
 import {
   type Clock,
   type Credential,
   type CredentialEvent,
   type CredentialSource,
   importCredential,
+  readFileWithin,
   readFunction,
   refuseUnknownOptions,
   SigningError,
@@ -28,6 +28,7 @@ export interface FileCredentialsOptions {
 /** A change is noticed by watching; this is for file systems that do not tell. */
 const READ_EVERY_MS = 10_000
 const WATCH_SETTLES_MS = 50
+const LONGEST_FILE = 65_536
 
 /**
  * A credential in two files that something else keeps up to date, such as a sidecar. They need not be
@@ -55,6 +56,8 @@ export function fileCredentials(options: FileCredentialsOptions): CredentialSour
   let stop: (() => void) | null = null
   let closed = false
 
+  const isGood = (held: Credential | null): held is Credential => held !== null && now() < held.expiresAt
+
   async function load(): Promise<void> {
     loading ??= read().finally(() => {
       loading = null
@@ -64,10 +67,12 @@ export function fileCredentials(options: FileCredentialsOptions): CredentialSour
 
   async function read(): Promise<void> {
     try {
-      const [witText, keyText] = await Promise.all([readFile(wit, 'utf8'), readFile(key, 'utf8')])
+      const [witText, keyText] = await Promise.all([readText(wit), readText(key)])
       const pair = `${witText}\n${keyText}`
       if (pair === seen) return
-      credential = await importCredential({ wit: witText.trim(), key: readKey(keyText) })
+      const found = await importCredential({ wit: witText.trim(), key: readKey(keyText) })
+      if (!isGood(found) && isGood(credential)) throw expired(found, null)
+      credential = found
       seen = pair
       tell(onEvent, { type: 'refreshed', subject: credential.subject, expiresAt: credential.expiresAt })
     } catch (error) {
@@ -97,9 +102,9 @@ export function fileCredentials(options: FileCredentialsOptions): CredentialSour
       if (closed) throw missing('the source is closed', null)
       start()
       // Past its expiry there may be another that nobody has told us of.
-      if (credential === null || now() >= credential.expiresAt) await load()
+      if (!isGood(credential)) await load()
       if (credential === null) throw missing('there is no pair of identity token and key yet', lastFailure)
-      if (now() >= credential.expiresAt) throw expired(credential, lastFailure)
+      if (!isGood(credential)) throw expired(credential, lastFailure)
       return credential
     },
     async renewed(refused) {
@@ -112,6 +117,11 @@ export function fileCredentials(options: FileCredentialsOptions): CredentialSour
       stop?.()
     },
   }
+}
+
+async function readText(path: string): Promise<string> {
+  const bytes = await readFileWithin(path, LONGEST_FILE, AbortSignal.timeout(READ_EVERY_MS))
+  return bytes.toString('utf8')
 }
 
 function readKey(text: string): string | object {
@@ -134,7 +144,7 @@ function reasonOf(error: unknown): string {
 }
 
 function expired({ expiresAt }: Credential, cause: unknown): SigningError {
-  const reason = 'the identity token in the file has expired and there is no other'
+  const reason = 'the identity token in the file has expired'
   return new SigningError('WIMSE_CREDENTIAL_EXPIRED', {
     reason,
     received: expiresAt,
