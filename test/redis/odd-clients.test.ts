@@ -135,6 +135,30 @@ describe('the warning of a server that evicts', () => {
     expect(warnings).toHaveLength(1)
   })
 
+  it('does not end the process where it throws or rejects', async () => {
+    const heard: string[] = []
+    const warns: readonly ((message: string) => void)[] = [
+      () => {
+        heard.push('throws')
+        throw new Error('the logger is gone')
+      },
+      async () => {
+        heard.push('rejects')
+        throw new Error('the logger is gone')
+      },
+    ]
+    for (const warn of warns) {
+      const client = clientOf(
+        () => null,
+        () => ['maxmemory-policy', 'allkeys-lru'],
+      )
+      expect(await redisReplayStore({ client, warn }).claim(newFingerprint(), 60, CHECKOUT)).toBe('first')
+      await new Promise(setImmediate)
+    }
+    // An unhandled rejection would fail the run.
+    expect(heard).toEqual(['throws', 'rejects'])
+  })
+
   it('comes when the policy is changed later, for the caller memory too', async () => {
     vi.useFakeTimers({ toFake: ['performance'] })
     let policy = 'noeviction'

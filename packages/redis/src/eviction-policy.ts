@@ -1,3 +1,4 @@
+import { tell } from 'wimse'
 import type { RedisDriver } from './redis-client.js'
 
 /** Milliseconds until a server is asked again: it may not have answered, or have another policy by now. */
@@ -19,7 +20,8 @@ export function createEvictionWarning(driver: RedisDriver, warn: (message: strin
     const unsafe = policies.find((policy) => policy !== 'noeviction')
     if (unsafe === undefined || warned) return
     warned = true
-    warn(
+    tell(
+      warn,
       `wimse-redis: maxmemory-policy is ${unsafe}, so Redis may forget used proofs and known callers before their time; only noeviction is safe`,
     )
   }
