@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Fastify from 'fastify'
 import { describe, expect, it } from 'vitest'
-import { type TrustDomainOptions, wimse } from 'fastify-wimse'
+import { type TrustDomainOptions, wimse, type WimseOptions } from 'fastify-wimse'
 import { createAuthenticator, readTrustBundle, signRequest, type TrustEvent } from 'wimse'
 import { createTestIdentityServer, goodRequest } from 'wimse-testkit'
 import { sharedVectors } from '../machine.js'
@@ -179,30 +179,45 @@ describe('a token that is no good whatever key it names', () => {
 })
 
 describe('a listener of trust events that fails', () => {
-  it('is no reason for a rejection that nobody handles', async () => {
-    const unhandled: unknown[] = []
-    const note = (error: unknown): void => void unhandled.push(error)
-    process.on('unhandledRejection', note)
-    const folder = mkdtempSync(join(tmpdir(), 'trust-'))
-    const jwksFile = join(folder, 'jwks.json')
-    const identityServer = createTestIdentityServer({ origin: 'wimse://example.com' })
-    writeFileSync(jwksFile, JSON.stringify(identityServer.jwks))
-    let heard = 0
-    const authenticator = createAuthenticator({
-      audience: ORIGIN,
-      trustDomains: { 'wimse://example.com': { jwksFile } },
-      onTrustEvent: () => {
-        heard++
-        return Promise.reject(new Error('a bug of the listener')) as never
-      },
+  type Trusting = Pick<WimseOptions, 'audience' | 'trustDomains' | 'onTrustEvent'>
+  const listening: Readonly<Record<string, (options: Trusting) => Promise<() => Promise<unknown>>>> = {
+    'createAuthenticator()': async (options) => {
+      const authenticator = createAuthenticator(options)
+      await authenticator.ready()
+      return async () => authenticator.close()
+    },
+    'the plugin': async (options) => {
+      const app = Fastify()
+      await app.register(wimse, options)
+      await app.ready()
+      return async () => app.close()
+    },
+  }
+  for (const [where, listen] of Object.entries(listening)) {
+    it(`is no reason for a rejection that nobody handles: ${where}`, async () => {
+      const unhandled: unknown[] = []
+      const note = (error: unknown): void => void unhandled.push(error)
+      process.on('unhandledRejection', note)
+      const folder = mkdtempSync(join(tmpdir(), 'trust-'))
+      const jwksFile = join(folder, 'jwks.json')
+      const identityServer = createTestIdentityServer({ origin: 'wimse://example.com' })
+      writeFileSync(jwksFile, JSON.stringify(identityServer.jwks))
+      let heard = 0
+      const stop = await listen({
+        audience: ORIGIN,
+        trustDomains: { 'wimse://example.com': { jwksFile } },
+        onTrustEvent: () => {
+          heard++
+          return Promise.reject(new Error('a bug of the listener')) as never
+        },
+      })
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      process.off('unhandledRejection', note)
+      await stop()
+      rmSync(folder, { recursive: true, force: true })
+      expect([unhandled, heard > 0]).toEqual([[], true])
     })
-    await authenticator.ready()
-    await new Promise((resolve) => setTimeout(resolve, 20))
-    process.off('unhandledRejection', note)
-    await authenticator.close()
-    rmSync(folder, { recursive: true, force: true })
-    expect([unhandled, heard > 0]).toEqual([[], true])
-  })
+  }
 })
 
 describe('a key file that is replaced while requests flow', () => {

@@ -1,5 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify'
-import type { TrustEvent } from 'wimse'
+import { tell, type TrustEvent } from 'wimse'
 
 /** Logs what happens to the keys of trust domains, and passes it on. */
 export function logTrustEvents(
@@ -13,6 +13,6 @@ export function logTrustEvents(
     else if (type === 'key-removed') log.info({ trust }, 'a trust domain has withdrawn a key')
     else if (trust.reason === undefined) log.debug({ trust }, 'keys of a trust domain were refreshed')
     else log.warn({ trust }, 'keys of a trust domain were left out')
-    listener(event)
+    tell(listener, event)
   }
 }
