@@ -90,3 +90,39 @@ describe('a caller that hangs up while a refusal is being sent', () => {
     expect(await hangUp(open, 'DELETE /stock')).toEqual(['handler'])
   })
 })
+
+describe('a refusal that comes while the answer of a timeout is on its way', () => {
+  it('ends that request, and neither the process nor the next one', async () => {
+    const unhandled: unknown[] = []
+    const note = (error: unknown): void => void unhandled.push(error)
+    process.on('unhandledRejection', note)
+    const app = Fastify({ handlerTimeout: 50 })
+    app.addHook('onError', async () => sleep(200))
+    let revoked = true
+    await app.register(wimse, {
+      audience: ORIGIN,
+      trustDomains: identityServer.trustDomains,
+      isRevoked: async () => {
+        if (revoked) await sleep(100)
+        return revoked
+      },
+    })
+    let reached = 0
+    app.get('/stock', async () => void reached++)
+    const origin = await app.listen({ port: 0, host: '127.0.0.1' })
+    const call = async (): Promise<number | 'hung up'> => {
+      const { headers } = await goodRequest({ identityServer, url: `${ORIGIN}/stock` })
+      return fetch(`${origin}/stock`, { headers: headers as Record<string, string> }).then(
+        ({ status }) => status,
+        () => 'hung up',
+      )
+    }
+    expect([await call(), reached]).toEqual(['hung up', 0])
+    revoked = false
+    expect([await call(), reached]).toEqual([200, 1])
+    await sleep(200)
+    process.off('unhandledRejection', note)
+    expect(unhandled).toEqual([])
+    await app.close()
+  })
+})

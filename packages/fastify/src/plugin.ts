@@ -84,14 +84,14 @@ function govern(scope: FastifyInstance, guard: Guard, unprotected: string[]): vo
         if (method !== 'HEAD') guard.adoption.watch(`${method} ${route.url}`, mode)
   })
   scope.addHook('onRequest', (request, reply, done) => {
-    if (governs(request.server)) void goOnOnceAdmitted(admitOrDeny(request, reply, guard), done)
+    if (governs(request.server)) void goOnOnceAdmitted(admitOrDeny(request, reply, guard), reply, done)
     else done()
   })
   // reply.callNotFound() comes to the not-found handler past onRequest, by the policy of the route it was
   // called from; the handler stands under that of the scope.
   scope.addHook('preHandler', (request, reply, done) => {
     if (request.is404 && governs(request.server) && guard.scope.mode !== 'off') {
-      void goOnOnceAdmitted(admitNotFound(request, reply, guard), done)
+      void goOnOnceAdmitted(admitNotFound(request, reply, guard), reply, done)
     } else done()
   })
   scope.addHook('onSend', (request, reply, payload, done) => {
@@ -105,15 +105,22 @@ function govern(scope: FastifyInstance, guard: Guard, unprotected: string[]): vo
  * that returns a promise: Fastify goes on with the reply that such a hook gives as soon as the caller hangs up, also
  * while the refusal is still on its way through onSend. `done` goes on with whatever is not true.
  */
-async function goOnOnceAdmitted(admission: Promise<boolean>, done: (error?: Error) => void): Promise<void> {
-  let isAdmitted = false
+async function goOnOnceAdmitted(
+  admission: Promise<boolean>,
+  reply: FastifyReply,
+  done: (error?: Error) => void,
+): Promise<void> {
+  const refuseOn = (error: unknown): Error =>
+    error instanceof Error ? error : new Error('not an error was thrown', { cause: error })
+  const outcome = await admission.catch(refuseOn)
   try {
-    isAdmitted = await admission
-  } catch (error) {
-    done(error instanceof Error ? error : new Error('not an error was thrown', { cause: error }))
-    return
+    if (outcome === true) done()
+    else if (outcome !== false) done(outcome)
+  } catch (err) {
+    // Fastify throws where another answer is on its way, such as that of a timeout. Nobody else would hear of it.
+    reply.log.error({ err }, 'fastify-wimse: a request could not be answered')
+    reply.raw.destroy()
   }
-  if (isAdmitted) done()
 }
 
 /**
