@@ -191,6 +191,13 @@ describe('what is protected', () => {
     expect(await statusOf(app, '/p/nowhere')).toBe(400)
   })
 
+  it('nothing where request.workload is somebody else’s: it does not start', async () => {
+    const app = Fastify()
+    app.decorateRequest('workload', null)
+    const { trustDomains } = createTestIdentityServer({ origin: 'wimse://a.example' })
+    await expect(app.register(wimse, { audience: ORIGIN, trustDomains })).rejects.toThrow('request.workload')
+  })
+
   it('only the scope it is registered in', async () => {
     const app = Fastify()
     app.get('/outside', async () => 'open')

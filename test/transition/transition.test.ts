@@ -1,4 +1,4 @@
-import Fastify, { type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { describe, expect, it } from 'vitest'
 import {
   type CallerMemory,
@@ -291,6 +291,26 @@ describe('rules and routes', () => {
     const same = await movingService({ mode: 'transition' })
     same.app.get('/gone', (_request, reply) => reply.callNotFound())
     expect((await same.send({ authorization: await same.bearer('/checkout') }, '/gone')).status).toBe(404)
+  })
+
+  it('nor is a route that still takes bearer tokens a way to it for a caller that may not come with one', async () => {
+    const callNotFound = (_request: FastifyRequest, reply: FastifyReply) => reply.callNotFound()
+    const moved = await movingService({ mode: 'transition' })
+    moved.app.get('/gone', { config: { wimse: { mode: 'bearer' } } }, callNotFound)
+    const authorization = await moved.bearer('/checkout')
+    expect((await moved.send({ authorization }, '/gone')).status).toBe(404)
+    const credential = await moved.identityServer.issue({ subject: '/checkout' })
+    expect((await moved.send(moved.proof(credential))).status).toBe(200)
+    expect((await moved.send({ authorization }, '/nowhere')).code).toBe('WIMSE_BEARER_REFUSED')
+    expect((await moved.send({ authorization }, '/gone')).code).toBe('WIMSE_BEARER_REFUSED')
+
+    const sunset = await movingService({ mode: 'transition', transition: { sunset: at(60) } })
+    const later = { mode: 'transition', transition: { sunset: at(600) } } as const
+    sunset.app.get('/gone', { config: { wimse: later } }, callNotFound)
+    const token = { authorization: await sunset.bearer('/checkout') }
+    expect((await sunset.send(token, '/gone')).status).toBe(404)
+    sunset.clock.advance(61)
+    expect((await sunset.send(token, '/gone')).code).toBe('WIMSE_BEARER_SUNSET')
   })
 
   it('bearer tokens keep to maxTokenBytes', async () => {

@@ -1,8 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import {
+  type AdmissionPolicy,
   admit,
   allow,
-  AuthenticationError,
   AuthorizationError,
   beforeDeadline,
   beginVerification,
@@ -12,7 +12,7 @@ import {
   type RefusalError,
   tellAdmission,
   tellRefusal,
-  type Transition,
+  type VerificationNotes,
   type Workload,
 } from 'wimse'
 import { deny, isRefusal, raise } from './deny.js'
@@ -31,20 +31,37 @@ interface RequestState {
   verified: Promise<void> | null
 }
 
+/** Who was let in, by which registration and by which of its rules. */
+interface Admission {
+  readonly guard: Guard
+  readonly policy: RoutePolicy
+  readonly workload: Workload
+}
+
 const kState = Symbol('fastify-wimse.state')
+const kAdmission = Symbol('fastify-wimse.admission')
 
-type Stateful = FastifyRequest & { [kState]: RequestState | null }
+type Stateful = FastifyRequest & { [kState]: RequestState | null; [kAdmission]: Admission | null }
 
-/** Gives the requests of a scope their place for the workload; scopes that exist already have none. */
+/**
+ * Gives the requests of a scope their place for the workload; scopes that exist already have none.
+ *
+ * @throws Error when `request.workload` is somebody else's
+ */
 export function decorateRequests(scope: FastifyInstance): void {
-  if (scope.hasRequestDecorator('workload')) return
+  if (scope.hasRequestDecorator(kState)) return
+  if (scope.hasRequestDecorator('workload')) {
+    throw new Error('fastify-wimse: request.workload is decorated by somebody else')
+  }
   scope.decorateRequest('workload', null)
   scope.decorateRequest(kState, null)
+  scope.decorateRequest(kAdmission, null)
 }
 
 /** What is asked of the caller of this request. */
 export function askedOf(request: FastifyRequest, guard: Guard): RoutePolicy {
-  return stateOf(request, guard).policy
+  const state = (request as Stateful)[kState]
+  return state?.guard === guard ? state.policy : policyOf(request, request.routeOptions, guard)
 }
 
 /** @returns whether the request goes on; if not, it was refused and answered */
@@ -76,13 +93,15 @@ export async function admitNotFound(
   reply: FastifyReply,
   guard: Guard,
 ): Promise<boolean> {
-  const { workload, [kState]: state } = request as Stateful
-  if (workload === null) {
-    ;(request as Stateful)[kState] = { guard, policy: guard.scope, route: NOT_FOUND, verified: null }
+  const slot = request as Stateful
+  const admission = slot[kAdmission]
+  if (admission === null) {
+    slot[kState] = { guard, policy: guard.scope, route: NOT_FOUND, verified: null }
     return admitOrDeny(request, reply, guard)
   }
-  const isOurs = state?.guard === guard
-  if (isOurs && state.policy === guard.scope) return true
+  const { workload } = admission
+  const isOurs = admission.guard === guard
+  if (isOurs && admission.policy === guard.scope) return true
   const notes = beginVerification(NOT_FOUND)
   try {
     if (!isOurs) {
@@ -92,10 +111,12 @@ export async function admitNotFound(
         received: workload.id,
       })
     }
-    if (workload.via === 'bearer' && guard.scope.mode === 'required') {
-      throw new AuthenticationError('WIMSE_WIT_MISSING', { reason: 'bearer tokens are not taken here' })
-    }
-    if (guard.scope.allow !== null) await allow(workload, guard.scope.allow, request)
+    if (workload.via === 'bearer') {
+      // Whom the token names is known; whether it may be used here is not.
+      const bearer = guard.bearer && { ...guard.bearer, verify: async () => workload }
+      const terms = termsOf(request, { ...guard, bearer }, guard.scope, notes)
+      await admit({ via: 'bearer', token: '' }, terms)
+    } else if (guard.scope.allow !== null) await allow(workload, guard.scope.allow, request)
     return true
   } catch (error) {
     // Told of alone: the admission was told of before.
@@ -133,30 +154,23 @@ async function verify(
   reply: FastifyReply,
   { guard, policy, route }: RequestState,
 ): Promise<void> {
-  const { authenticator, adoption, bearer } = guard
-  // Asked for by hand on a route that asks for nothing itself: then for all there is.
-  const mode = policy.mode === 'off' ? 'required' : policy.mode
+  const { authenticator, adoption } = guard
+  const mode = modeOf(policy)
   const notes = beginVerification(route)
   let caller: Workload | null = null
   try {
     const { credential, dryRun } = readPresented(request, mode, authenticator.revisions)
     if (credential.via === 'bearer') reply.headers(deprecationFields(policy.transition!))
-    const workload = await admit(credential, {
-      authenticator,
-      allow: policy.allow,
-      context: request,
-      bearer: mode === 'required' ? null : bearer,
-      transition: mode === 'bearer' ? datesAlone(policy.transition) : policy.transition,
-      notes,
-      onAuthenticated: (authenticated) => {
-        caller = authenticated
-        if (authenticated.via === 'bearer') warnOfBearer(request, guard, route, authenticated)
-      },
+    const terms = termsOf(request, guard, policy, notes, (authenticated) => {
+      caller = authenticated
+      if (authenticated.via === 'bearer') warnOfBearer(request, guard, route, authenticated)
     })
+    const workload = await admit(credential, terms)
     adoption.admitted(route, policy.mode, workload, authenticator.now())
     if (dryRun !== null) await tryTokens(request, dryRun, guard, policy.mode, route)
     if (workload.via === 'wit' && guard.strip) stripTokens(request, workload.revision)
     ;(request as { workload: Workload | null }).workload = workload
+    ;(request as Stateful)[kAdmission] = { guard, policy, workload }
     if (notes !== null) tellAdmission(notes)
   } catch (error) {
     if (notes !== null) tellRefusal(notes, error)
@@ -165,9 +179,31 @@ async function verify(
   }
 }
 
-/** Where a bearer token decides, a WIT decides nothing; only the dates count. */
-function datesAlone(transition: Transition | null): Transition | null {
-  return transition && { ...transition, memory: null, upgraded: () => false }
+/** Asked for by hand on a route that asks for nothing itself: then for all there is. */
+function modeOf({ mode }: RoutePolicy): Exclude<WimseMode, 'off'> {
+  return mode === 'off' ? 'required' : mode
+}
+
+function termsOf(
+  request: FastifyRequest,
+  { authenticator, bearer }: Guard,
+  policy: RoutePolicy,
+  notes: VerificationNotes | null,
+  onAuthenticated: (workload: Workload) => void = () => undefined,
+): AdmissionPolicy<FastifyRequest> {
+  const { allow, transition } = policy
+  const mode = modeOf(policy)
+  return {
+    authenticator,
+    allow,
+    context: request,
+    bearer: mode === 'required' ? null : bearer,
+    // Where a bearer token decides, a WIT decides nothing; only the dates count.
+    transition:
+      mode === 'bearer' ? transition && { ...transition, memory: null, upgraded: () => false } : transition,
+    notes,
+    onAuthenticated,
+  }
 }
 
 /**
