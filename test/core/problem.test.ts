@@ -105,11 +105,13 @@ describe('errors', () => {
   }
 
   it('take no longer to show than they are long', () => {
-    const time = (text: string): number => {
+    const once = (text: string): number => {
       const start = performance.now()
       for (let round = 0; round < 50; round++) withoutTokens(text)
       return performance.now() - start
     }
+    // The least of some, which is what it takes when nothing else is in the way.
+    const time = (text: string): number => Math.min(once(text), once(text), once(text))
     const plain = time('a '.repeat(5000))
     // Where time grew with the square of a word's length, it was half a second.
     for (const text of ['a'.repeat(10_000), `${'a'.repeat(4095)} b`, `${'e'.repeat(79)} `.repeat(100)]) {
