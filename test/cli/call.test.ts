@@ -24,6 +24,8 @@ beforeAll(async () => {
     if (request.url === '/moved') response.writeHead(307, { location: `${origin}/stock/1` }).end()
     else if (request.url === '/bytes') response.end(Buffer.from([0xff, 0x00]))
     else if (request.url === '/never') response.write('…')
+    else if (request.url === '/switch')
+      request.socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n')
     else response.setHeader('content-type', 'application/problem+json').end('{"title":"\\u001b[2Jgone"}')
   }).listen(0, '127.0.0.1')
   secure = await startKeySetServer(authority.certificateFor('localhost'), { over: 'tls' })
@@ -173,10 +175,15 @@ describe('wimse call', () => {
     ['another Host', ['LOCAL', '-H', 'Host: inventory'], 2, 'Host cannot be set'],
     ['a line break in a field', ['LOCAL', '-H', 'A: b\r\nHost: c'], 2, 'not a name, a colon'],
     ['a server that does not end', ['NEVER', '--max-time', '1'], 4, 'within 1 s'],
+    ['a server that changes to another protocol', ['SWITCH'], 4, 'changed to another protocol'],
     ['two inputs from standard input', ['LOCAL', '-d', '@-', '-H', '@-'], 2, 'can be read once'],
     ['no URL', [], 2, 'takes URL'],
   ] as const)('sends nothing more for %s', async ([, words, code, message]) => {
-    const places: Readonly<Record<string, string>> = { LOCAL: origin, NEVER: other('/never') }
+    const places: Readonly<Record<string, string>> = {
+      LOCAL: origin,
+      NEVER: other('/never'),
+      SWITCH: other('/switch'),
+    }
     const given = words.map((word) => places[word] ?? word)
     const handled = service.handled.length
     const result = await place.wimse(['call', ...given, ...CREDENTIAL])

@@ -913,6 +913,14 @@ describe('resolveConfirmation()', () => {
       }
     })
 
+    it('and calls a server that changes to another protocol unavailable, within its time', async () => {
+      server.answer = (_request, { socket }) => {
+        socket!.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n')
+      }
+      const cnf = { jku: server.origin + path }
+      expect(await codeOf(() => resolveConfirmation({ sub: 'a', cnf }, everyOption()))).toBe(UNAVAILABLE)
+    })
+
     it('and calls a server that is not there unavailable', async () => {
       const gone = await startKeySetServer(authority.certificateFor('localhost'))
       await gone.close()

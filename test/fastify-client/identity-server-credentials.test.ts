@@ -354,6 +354,21 @@ describe('identityServerCredentials(), whatever the identity server does (CLI-07
     echo.close()
   })
 
+  it('takes a change to another protocol for no answer, at once', async () => {
+    const changing = createServer((socket) => {
+      socket.on('error', () => undefined)
+      socket.once('data', () => {
+        socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n')
+      })
+    })
+    await new Promise<void>((resolve) => changing.listen(0, '127.0.0.1', resolve))
+    const { port } = changing.address() as { port: number }
+    const source = sourceOf(`http://127.0.0.1:${port}/wit`, { timeoutMs: 300 })
+    expect(await codeOf(source.current())).toBe('WIMSE_CREDENTIAL_MISSING')
+    expect(events[0]).toMatchObject({ type: 'failed', reason: 'the identity server answered 101' })
+    changing.close()
+  })
+
   it('does not wait for a bootstrap credential that nobody writes', async () => {
     rmSync(bootstrapFile)
     execFileSync('mkfifo', [bootstrapFile])

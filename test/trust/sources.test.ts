@@ -53,6 +53,10 @@ async function kidsFrom(source: TrustBundleSource): Promise<string> {
   }
 }
 
+const switchProtocols: MoodyServer['answer'] = (_request, { socket }) => {
+  socket!.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n')
+}
+
 async function eventually(source: TrustBundleSource, kids: string): Promise<void> {
   for (let attempt = 0; attempt < 300 && (await kidsFrom(source)) !== kids; attempt++) {
     await new Promise((resolve) => setTimeout(resolve, 20))
@@ -115,6 +119,7 @@ describe('jwksUri, against a real https server (BCP-09, CNF-10)', () => {
       },
     ],
     ['nothing, ever', () => undefined],
+    ['another protocol', switchProtocols],
     [
       'a drop now and then',
       (_request, response) => {
@@ -204,6 +209,14 @@ describe('jwksUri, against a real https server (BCP-09, CNF-10)', () => {
     expect(new Set(all)).toEqual(new Set(['a']))
     expect(most).toBeGreaterThan(1)
     expect(most).toBeLessThanOrEqual(32)
+  })
+
+  it('takes its turn back from a server that changes to another protocol', async () => {
+    server.answer = switchProtocols
+    const refused = await Promise.all(Array.from({ length: 40 }, async () => kidsWith({ timeoutMs: 2000 })))
+    expect(new Set(refused)).toEqual(new Set(['none: answered 101']))
+    server.answer = answering({ keys: [a] })
+    expect(await kidsWith()).toBe('a')
   })
 
   it('is not talked out of checking certificates by the environment', async () => {

@@ -37,10 +37,15 @@ export async function exchange({ url, method, headers, body, ca, maxTime }: Outg
     // Not the process's proxy nor its agent: one connection, closed at the end.
     const outgoing = send(url, { method, agent: false, signal, ...(ca === undefined ? {} : { ca }) }, resolve)
     outgoing.on('error', reject)
+    // Node gives such a connection away, and nothing else would tell of its end.
+    outgoing.on('upgrade', (_response, socket) => {
+      socket.destroy()
+      reject(new Failure(EXIT.unreachable, 'NETWORK', `${url.origin} changed to another protocol`))
+    })
     for (const [name, values] of grouped(fields)) outgoing.setHeader(name, values)
     outgoing.end(body ?? undefined)
   }).catch((error: unknown) => {
-    throw unreachable(url, error, signal, maxTime)
+    throw error instanceof Failure ? error : unreachable(url, error, signal, maxTime)
   })
   const { rawHeaders } = response
   return {

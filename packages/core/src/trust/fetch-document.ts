@@ -57,6 +57,11 @@ async function get(url: URL, { ca }: FetchOptions, signal: AbortSignal): Promise
         ? httpsRequest(url, { ...common, ...tls }, resolve)
         : httpRequest(url, common, resolve)
     outgoing.on('error', reject)
+    // Node gives such a connection away, and nothing else would tell of its end.
+    outgoing.on('upgrade', (_response, socket) => {
+      socket.destroy()
+      reject(new Error('answered 101'))
+    })
     outgoing.end()
   })
 }

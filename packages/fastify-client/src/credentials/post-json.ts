@@ -63,6 +63,11 @@ async function post(url: URL, body: string, { bearer, ca, signal }: PostOptions)
       // Not the cause: that of a parser has the bytes it could not read.
       reject(new Error(`the identity server cannot be reached: ${why}`))
     })
+    // Node gives such a connection away, and nothing else would tell of its end.
+    outgoing.on('upgrade', (_response, socket) => {
+      socket.destroy()
+      reject(new RefusedPost(101, 0))
+    })
     outgoing.end(body)
   })
 }
