@@ -98,6 +98,34 @@ describe('onStoreFailure', () => {
     expect(events[0]!.error.diagnostics.received).toBe('down')
   })
 
+  it("'allow' lets them in, and the process goes on, though the listener throws or rejects", async () => {
+    for (const fails of [
+      () => {
+        throw new Error('the logger is gone')
+      },
+      async () => Promise.reject(new Error('the logger is gone')),
+    ]) {
+      const authenticator = createAuthenticator(
+        {
+          audience: ORIGIN,
+          trustDomains: identityServer.trustDomains,
+          now: clock,
+          onStoreFailure: 'allow',
+          replay: { claim: async () => Promise.reject(new Error('down')) },
+        },
+        (event) => {
+          events.push(event)
+          return fails()
+        },
+      )
+      expect(await outcome(authenticator.authenticate(await present()))).toBe('let in')
+      expect(await outcome(authenticator.authenticate(await present()))).toBe('let in')
+      // An unhandled rejection would fail the run.
+      await new Promise(setImmediate)
+    }
+    expect(events.map(({ requests }) => requests)).toEqual([1, 1])
+  })
+
   it("'allow' is never silent: without a listener the process warns", async () => {
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
     const authenticator = createAuthenticator({

@@ -1,4 +1,5 @@
 import { UnavailableError } from '../errors.js'
+import { tell } from '../tell.js'
 
 /** What becomes of a request while the replay store cannot be reached. */
 export type StoreFailurePolicy = 'reject' | 'allow'
@@ -34,9 +35,10 @@ export function createStoreFailureJudge(
     requests++
     const at = performance.now()
     if (at - reportedAt < BETWEEN_EVENTS_MS) return
-    report({ type: 'let-in-unclaimed', requests, error })
+    const event: StoreEvent = { type: 'let-in-unclaimed', requests, error }
     requests = 0
     reportedAt = at
+    tell(report, event)
   }
 }
 
