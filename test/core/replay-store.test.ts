@@ -50,6 +50,24 @@ describe('memoryReplayStore() (WPT-22, SEC-05)', () => {
     expect(store.claim('d', 60, 'x')).toBe('first')
   })
 
+  it('has all its room after a silence at once, unless there is a live entry', () => {
+    const { store, clock } = storeAt({ maxEntries: 400_000 })
+    const caller = 'wimse://a.example/a'
+    const fill = (round: number): number => {
+      let held = 0
+      while (store.claim(`${round} ${held}`, 60, caller) === 'first') held++
+      return held
+    }
+    expect(fill(1)).toBe(200_000)
+    clock.advance(600)
+    expect(fill(2)).toBe(200_000)
+    expect(store.claim('2 0', 60, caller)).toBe('seen')
+    clock.advance(600)
+    expect([store.claim('long', 3600, caller), store.claim('short', 60, caller)]).toEqual(['first', 'first'])
+    clock.advance(600)
+    expect([store.claim('long', 60, caller), store.claim('short', 60, caller)]).toEqual(['seen', 'first'])
+  })
+
   it('is full first for the caller that fills it', () => {
     const { store } = storeAt({ maxEntries: 10 })
     const answers = Array.from({ length: 8 }, (_, index) => store.claim(`x${index}`, 60, 'x'))

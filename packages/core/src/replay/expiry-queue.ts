@@ -8,6 +8,10 @@ export interface ExpiryQueue {
   moveTo(second: number): void
   /** Takes out an entry that has ended by now; NOWHERE when there is none. */
   takeEnded(): Place
+  /** Tells whether there are entries, and all of them have ended. */
+  hasEndedAlone(): boolean
+  /** Forgets all, in one step. */
+  clear(): void
 }
 
 /** Makes an empty queue over the links of a table. */
@@ -47,6 +51,11 @@ export function createExpiryQueue(table: FingerprintTable): ExpiryQueue {
       const next = table.linkOf(place)
       if (next !== NOWHERE) ended.push(next)
       return place
+    },
+    hasEndedAlone: () => bySecond.size === 0 && ended.length > 0,
+    clear() {
+      bySecond.clear()
+      ended.length = 0
     },
   }
 }

@@ -6,6 +6,8 @@ export interface FairShares {
   take(caller: string): number
   /** Counts one entry less of an owner. */
   giveBack(owner: number): void
+  /** Takes all that anybody holds for given back, in one step. */
+  clear(): void
 }
 
 interface TrustDomain {
@@ -162,6 +164,17 @@ export function createFairShares(maxEntries: number, maxEntriesPerCaller: number
       owners[owner] = null
       freeOwners.push(owner)
       if (--domain.callers === 0 && !domain.isExpected) domains.delete(domain.name)
+    },
+    clear() {
+      callers.clear()
+      owners.length = 0
+      freeOwners.length = 0
+      total = 0
+      for (const domain of domains.values()) {
+        if (domain.isExpected) Object.assign(domain, { held: 0, callers: 0 })
+        else domains.delete(domain.name)
+      }
+      shareAmongDomains()
     },
   }
 }

@@ -27,6 +27,8 @@ export interface FingerprintTable {
   isRemoved(place: Place): boolean
   /** Gives the place of an entry that was taken out to later ones. */
   giveBack(place: Place): void
+  /** Takes all entries out and all places back, in one step. Room that was taken stays. */
+  clear(): void
 }
 
 /** An entry, word by word: the fingerprint, then these. */
@@ -43,14 +45,17 @@ const NOBODY = 0xffffffff
 const BLOCK_BITS = 12
 const IN_BLOCK = (1 << BLOCK_BITS) - 1
 
+/** A power of two. */
+const FEWEST_BUCKETS = 16
+
 /** Makes an empty table. It grows as far as it is filled: the limit is its owner's business. */
 export function createFingerprintTable(): FingerprintTable {
   // Words hold places + 1, so that a new block, all zero, is full of NOWHERE.
   const entries: Uint32Array[] = []
   const buckets: Uint32Array[] = [new Uint32Array(1 << BLOCK_BITS)]
-  let bucketCount = 16
+  let bucketCount = FEWEST_BUCKETS
   /** The largest power of two that is not above `bucketCount`. */
-  let lowerCount = 16
+  let lowerCount = FEWEST_BUCKETS
   let used = 0
   let size = 0
   let free: Place = NOWHERE
@@ -168,6 +173,15 @@ export function createFingerprintTable(): FingerprintTable {
     giveBack(place) {
       write(place, LINK, free + 1)
       free = place
+    },
+    clear() {
+      buckets.length = 1
+      buckets[0]!.fill(0)
+      bucketCount = FEWEST_BUCKETS
+      lowerCount = FEWEST_BUCKETS
+      used = 0
+      size = 0
+      free = NOWHERE
     },
   }
 }

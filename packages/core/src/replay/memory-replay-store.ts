@@ -21,8 +21,8 @@ export interface MemoryReplayStoreOptions {
 
 /** How many expired entries one claim clears away; more come in no faster than one a claim. */
 const CLEARED_BY_A_CLAIM = 16
-/** How many it clears away before it says that there is no room: some milliseconds of work at most. */
-const CLEARED_FOR_ROOM = 8192
+/** How many it clears away before it says that there is no room: some ten milliseconds of work at most. */
+const CLEARED_FOR_ROOM = 65_536
 /** Places are 32 bits wide. */
 const MOST_ENTRIES = 2 ** 30
 /** Seconds; the longest an entry may live, so that its end fits 32 bits for a century. */
@@ -74,6 +74,13 @@ export function memoryReplayStore(options: MemoryReplayStoreOptions = {}): Repla
     }
   }
 
+  /** After a silence: one by one they would be in the way of the next claims, and nothing that is live is lost. */
+  function startAnew(): void {
+    table.clear()
+    queue.clear()
+    shares.clear()
+  }
+
   /** Its place stays in the queue, and is given back from there. */
   function forget(place: Place): void {
     shares.giveBack(table.ownerOf(place))
@@ -89,7 +96,8 @@ export function memoryReplayStore(options: MemoryReplayStoreOptions = {}): Repla
       const at = readTime()
       const second = Math.floor(at)
       queue.moveTo(second)
-      clear(CLEARED_BY_A_CLAIM)
+      if (queue.hasEndedAlone()) startAnew()
+      else clear(CLEARED_BY_A_CLAIM)
       readFingerprintWords(fingerprint, words)
       const known = table.find(words)
       if (known !== NOWHERE) {
