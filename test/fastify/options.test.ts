@@ -94,6 +94,7 @@ const wrong: readonly (readonly [option: string, value: unknown])[] = [
   ['replay', null],
   ['replay', {}],
   ['storeTimeoutMs', 0],
+  ['storeTimeoutMs', 30_001],
   ['storeTimeoutMs', '250'],
   ['revisions', []],
   ['revisions', ['wpt-03']],

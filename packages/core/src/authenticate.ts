@@ -1,4 +1,8 @@
-import { type AuthenticatorOptions, readAuthenticatorOptions } from './authenticator-options.js'
+import {
+  type AuthenticatorOptions,
+  LONGEST_STORE_CALL_MS,
+  readAuthenticatorOptions,
+} from './authenticator-options.js'
 import { verifySignature } from './crypto/signature.js'
 import type { SignatureCheck } from './crypto/signature-turns.js'
 import { beforeDeadline, createStoreBudget, isPromise, type StoreBudget } from './deadline.js'
@@ -81,9 +85,10 @@ export interface Authenticator {
 
 type IsRevoked = NonNullable<AuthenticatorOptions['isRevoked']>
 
-/** A replay entry outlives its proof by this much, and no request may take longer than half of it. */
-const REPLAY_MARGIN_SECONDS = 60
+/** From when the clock is read until a proof is claimed. */
 const LONGEST_REQUEST_SECONDS = 30
+/** A replay entry outlives its proof by as much as a claim of the same proof may come late. */
+const REPLAY_MARGIN_SECONDS = LONGEST_REQUEST_SECONDS + LONGEST_STORE_CALL_MS / 1000
 
 /**
  * Makes an authenticator. Every option is checked now, so that nothing about a request can be the first

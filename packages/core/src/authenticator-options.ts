@@ -48,7 +48,7 @@ export interface AuthenticatorOptions {
    * is full refuses all the same. Default `'reject'`.
    */
   readonly onStoreFailure?: StoreFailurePolicy
-  /** Milliseconds the replay store may take; later counts as unavailable. Default 250. */
+  /** Milliseconds the replay store may take; later counts as unavailable. Default 250, at most 30,000. */
   readonly storeTimeoutMs?: number
   /** Revisions of the proof accepted. Default `['wpt-01']`; both only while migrating. */
   readonly revisions?: readonly Revision[]
@@ -97,6 +97,9 @@ export const AUTHENTICATOR_OPTIONS: readonly (keyof AuthenticatorOptions)[] = [
   'now',
 ]
 
+/** No entry of a replay store outlives its proof by so much that a claim could come later than this. */
+export const LONGEST_STORE_CALL_MS = 30_000
+
 /** Options that have been checked. */
 export interface AuthenticatorSettings {
   readonly audience: AudienceMatcher
@@ -139,7 +142,7 @@ export function readAuthenticatorOptions(options: AuthenticatorOptions): Authent
     storeTimeoutMs: readNumber('storeTimeoutMs', options.storeTimeoutMs, {
       default: 250,
       min: 1,
-      max: 60_000,
+      max: LONGEST_STORE_CALL_MS,
     }),
     revisions: readRevisions(options.revisions),
     clockTolerance,
