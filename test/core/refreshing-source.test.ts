@@ -155,6 +155,23 @@ describe('a refreshing source', () => {
       await expect(kids()).rejects.toThrow(/maxStale/)
     })
 
+    it('serves them on while a load is under way, whatever maxStale, and not once it has failed', async () => {
+      const { timing, kids, issuer, publish } = sourceUnderTest({ maxStale: 0 })
+      await kids()
+      let fail: (error: Error) => void = () => undefined
+      issuer.answer = async () => new Promise((_resolve, reject) => (fail = reject))
+      await timing.pass(300)
+      expect(issuer.loads).toBe(2)
+      await timing.pass(0.1)
+      expect(await kids()).toEqual(['a'])
+      publish([b])
+      fail(new Error('the issuer is down'))
+      await new Promise(setImmediate)
+      await expect(kids()).rejects.toThrow(/maxStale/)
+      await timing.pass(timing.next()!)
+      expect(await kids()).toEqual(['b'])
+    })
+
     it('tries again soon, then less and less often, and recovers', async () => {
       const { timing, kids, fail, publish, issuer } = sourceUnderTest()
       await kids()

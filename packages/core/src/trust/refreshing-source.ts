@@ -209,7 +209,10 @@ export function createRefreshingSource(loader: KeySetLoader, options: RefreshOpt
   }
 
   function isTooOld(): boolean {
-    return loaded !== null && timing.now() - loaded.at > refreshSeconds() + maxStale
+    if (loaded === null) return false
+    // Nothing has failed while the load that was due is under way.
+    const loading = onSchedule !== null && failures === 0 ? timeoutMs / 1000 : 0
+    return timing.now() - loaded.at > refreshSeconds() + maxStale + loading
   }
 
   function report(event: SourceEvent): void {
