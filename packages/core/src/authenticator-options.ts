@@ -1,4 +1,4 @@
-import { type Clock, steadyClock, systemClock } from './clock.js'
+import { type Clock, steadyClock, steadySystemClock, systemClock } from './clock.js'
 import { isTrustDomain } from './identity/workload-identifier.js'
 import type { Workload } from './identity/workload.js'
 import { ALGORITHM_NAMES, type AlgorithmName } from './jws/algorithms.js'
@@ -165,8 +165,13 @@ export function readAuthenticatorOptions(options: AuthenticatorOptions): Authent
       max: 10_000_000,
       integer: true,
     }),
-    clock: steadyClock(readFunction('now', options.now, systemClock)),
+    clock: readClock(options.now),
   }
+}
+
+function readClock(now: Clock | undefined): () => number | null {
+  const clock = readFunction('now', now, systemClock)
+  return clock === systemClock ? steadySystemClock : steadyClock(clock)
 }
 
 /** What trust domains have in common unless they say otherwise. */
