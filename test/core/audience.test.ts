@@ -135,6 +135,7 @@ describe('createAudienceMatcher(), what it takes', () => {
     [including({ aliases: ['urn:shop', ''] }), /^audience.aliases/],
     [including({ ignoreTrailingSlash: 1 }), /^audience.ignoreTrailingSlash/],
     [including({ match: 'origin', pathPrefix: { add: '/a' } }), /exclude each other/],
+    [including({ match: 'origin', pathPrefix: null }), /^audience.pathPrefix must be an object/],
     [including({ pathPrefix: null }), /^audience.pathPrefix must be an object/],
     [including({ pathPrefix: '/a' }), /^audience.pathPrefix must be an object/],
     [including({ pathPrefix: ['/a'] }), /^audience.pathPrefix must be an object/],

@@ -132,6 +132,9 @@ function readAudienceOptions(audience: string | readonly string[] | AudienceOpti
   if (typeof ignoreTrailingSlash !== 'boolean') {
     throw new TypeError('audience.ignoreTrailingSlash must be a boolean')
   }
+  if (typeof pathPrefix !== 'object' || pathPrefix === null) {
+    throw new TypeError('audience.pathPrefix must be an object')
+  }
   if (match === 'origin' && pathPrefix.add !== undefined) {
     // Behind one gateway the origin alone is every neighbour's audience too.
     throw new TypeError('audience.match origin and audience.pathPrefix.add exclude each other')
