@@ -45,6 +45,7 @@ describe('createWitRequest()', () => {
     { audience, lifetime: 0 },
     { audience, algorithm: 'HS256' },
     { audience, now: Number.NaN },
+    { audience, lifeTime: 30 },
   ]) {
     it(`throws for ${JSON.stringify(options)}`, async () => {
       await expect(createWitRequest(options as never)).rejects.toThrow(TypeError)
@@ -114,6 +115,24 @@ describe('verifyWitRequest(), each time with one thing wrong', () => {
   for (const [what, jws, code] of wrong) {
     it(`refuses ${what}: ${code}`, () => {
       expect(codeOf(jws)).toBe(code)
+    })
+  }
+
+  for (const options of [
+    {},
+    { audience: undefined },
+    { audience: '' },
+    { audience: [audience] },
+    { audience, clockTolerence: 5 },
+    { audience, clockTolerance: -1 },
+    { audience, algorithms: 'ES256' },
+    { audience, algorithms: ['HS256'] },
+    { audience, algorithms: [] },
+  ]) {
+    it(`throws for ${JSON.stringify(options)}, whatever the request says`, () => {
+      for (const request of [make(good), withClaim({ aud: undefined })]) {
+        expect(() => verifyWitRequest(request, { now: NOW, ...options } as never)).toThrow(TypeError)
+      }
     })
   }
 

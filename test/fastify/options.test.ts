@@ -78,6 +78,10 @@ const wrong: readonly (readonly [option: string, value: unknown])[] = [
   ],
   ['trustDomains["wimse://example.com"].profile', { 'wimse://example.com': { jwks, profile: 'wit-svid' } }],
   ['trustDomains["spiffe://example.com"].profile', { 'spiffe://example.com': { jwks, profile: 'x509' } }],
+  [
+    'trustDomains["spiffe://example.com"].profile',
+    { 'spiffe://example.com': { jwks, profile: 'wit-svid', algorithms: ['EdDSA', 'Ed25519'] } },
+  ],
   ['interop', 'derive'],
   ['interop', { confirmation: 'derive' }],
   ['interop.confirmationAlgorithm', { confirmationAlgorithm: 'any' }],

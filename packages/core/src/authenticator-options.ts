@@ -2,7 +2,14 @@ import { type Clock, steadyClock, steadySystemClock, systemClock } from './clock
 import { isTrustDomain } from './identity/workload-identifier.js'
 import type { Workload } from './identity/workload.js'
 import { ALGORITHM_NAMES, type AlgorithmName } from './jws/algorithms.js'
-import { readFieldNames, readFunction, readNumber, readStrings, refuseUnknownOptions } from './options.js'
+import {
+  readAlgorithms,
+  readFieldNames,
+  readFunction,
+  readNumber,
+  readStrings,
+  refuseUnknownOptions,
+} from './options.js'
 import { tellTrustEvent } from './observation/trust.js'
 import { type AudienceMatcher, type AudienceOptions, createAudienceMatcher } from './proof/audience.js'
 import { memoryReplayStore } from './replay/memory-replay-store.js'
@@ -70,7 +77,10 @@ export interface AuthenticatorOptions {
   readonly interop?: InteropOptions
   /** Told when keys are refreshed, added or removed, and when that fails. Default nobody. */
   readonly onTrustEvent?: (event: TrustEvent) => void
-  /** Identity tokens remembered, each some 6 KB, so that each is verified once. Default 10000. */
+  /**
+   * Identity tokens remembered, so that each is verified once. Default 10000. Some 6 KB each, or three times the
+   * token where that is more.
+   */
   readonly witCacheSize?: number
   /** Epoch seconds. Default the system clock. Anything not finite admits nobody. */
   readonly now?: Clock
@@ -228,8 +238,12 @@ function readTrustDomain(
       : new Set(readStrings(`${name}.issuer`, typeof issuer === 'string' ? [issuer] : issuer))
   if (issuers?.size === 0) throw new TypeError(`option ${name}.issuer must not be empty`)
   const accepted = readAlgorithms(`${name}.algorithms`, algorithms, [...defaults.algorithms])
-  const within = (names: ReadonlySet<string>): ReadonlySet<string> =>
-    profile === 'wit' ? names : new Set([...names].filter((algorithm) => SVID_ALGORITHMS.test(algorithm)))
+  const within = (names: ReadonlySet<string>): ReadonlySet<string> => {
+    const left =
+      profile === 'wit' ? names : new Set([...names].filter((algorithm) => SVID_ALGORITHMS.test(algorithm)))
+    if (left.size > 0) return left
+    throw new TypeError(`option ${name}.profile is wit-svid, which takes none of ${[...names].join(', ')}`)
+  }
   const { clockTolerance, maxTokenLifetime, deriveConfirmationAlgorithm } = defaults
   const rules: WitRules = {
     deriveConfirmationAlgorithm,
@@ -244,15 +258,6 @@ function readTrustDomain(
 }
 
 const SVID_ALGORITHMS = /^(?:RS|PS|ES)(?:256|384|512)$/
-
-function readAlgorithms(name: string, value: unknown, fallback: readonly string[]): ReadonlySet<string> {
-  const names = readStrings(name, value === undefined ? fallback : value)
-  const unknown = names.find((algorithm) => !fallback.includes(algorithm))
-  if (unknown !== undefined)
-    throw new TypeError(`option ${name}: ${unknown} is not one of ${fallback.join(', ')}`)
-  if (names.length === 0) throw new TypeError(`option ${name} must not be empty`)
-  return new Set(names)
-}
 
 function readInterop(interop: unknown): boolean {
   if (interop === undefined) return false

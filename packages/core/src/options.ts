@@ -41,6 +41,20 @@ export function readStrings(name: string, value: unknown): readonly string[] {
   throw new TypeError(`option ${name} must be a list of strings`)
 }
 
+/**
+ * Reads names of algorithms, or takes all of those it may be.
+ *
+ * @throws TypeError naming the option
+ */
+export function readAlgorithms(name: string, value: unknown, known: readonly string[]): ReadonlySet<string> {
+  const names = readStrings(name, value === undefined ? known : value)
+  const unknown = names.find((algorithm) => !known.includes(algorithm))
+  if (unknown !== undefined)
+    throw new TypeError(`option ${name}: ${unknown} is not one of ${known.join(', ')}`)
+  if (names.length === 0) throw new TypeError(`option ${name} must not be empty`)
+  return new Set(names)
+}
+
 /** Reads a function, or takes its default. @throws TypeError naming the option */
 export function readFunction<F>(name: string, value: F | undefined, fallback: F): F {
   if (value === undefined) return fallback

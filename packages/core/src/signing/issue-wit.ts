@@ -3,7 +3,7 @@ import { type Instant, readInstant } from '../clock.js'
 import { randomIdentifier } from '../crypto/random-identifier.js'
 import { parseWorkloadIdentifier } from '../identity/workload-identifier.js'
 import { ALGORITHM_NAMES } from '../jws/algorithms.js'
-import { readNumber } from '../options.js'
+import { readNumber, refuseUnknownOptions } from '../options.js'
 import { readConfirmationKey } from '../trust/confirmation.js'
 
 /** What an identity server puts into one token. */
@@ -24,6 +24,16 @@ export interface IssueWitOptions {
   readonly now?: Instant | undefined
 }
 
+const OPTIONS: readonly (keyof IssueWitOptions)[] = [
+  'issuerKey',
+  'subject',
+  'confirmationKey',
+  'issuer',
+  'lifetime',
+  'claims',
+  'now',
+]
+
 const OWN_CLAIMS: ReadonlySet<string> = new Set(['sub', 'cnf', 'iss', 'exp', 'iat', 'jti', 'aud'])
 
 /**
@@ -36,6 +46,7 @@ const OWN_CLAIMS: ReadonlySet<string> = new Set(['sub', 'cnf', 'iss', 'exp', 'ia
  * @see {@link https://www.ietf.org/archive/id/draft-ietf-wimse-workload-creds-02.html#section-5.1}
  */
 export async function issueWit(options: IssueWitOptions): Promise<string> {
+  refuseUnknownOptions('issueWit', options, OPTIONS)
   const { issuerKey, subject, confirmationKey, issuer, claims = {} } = options
   const lifetime = readNumber('lifetime', options.lifetime, { default: 3600, min: 1 })
   const now = Math.floor(readInstant(options.now))

@@ -4,7 +4,7 @@ import { randomIdentifier } from '../crypto/random-identifier.js'
 import { tokenHash } from '../crypto/token-hash.js'
 import { SigningError } from '../errors.js'
 import { ALGORITHM_NAMES } from '../jws/algorithms.js'
-import { readNumber } from '../options.js'
+import { readNumber, refuseUnknownOptions } from '../options.js'
 import { trimmed } from '../field-value.js'
 import { type Credential, signingMaterialOf } from './credential.js'
 
@@ -24,6 +24,15 @@ export interface WptOptions {
   readonly now?: Instant | undefined
 }
 
+const OPTIONS: readonly (keyof WptOptions)[] = [
+  'audience',
+  'accessToken',
+  'txnToken',
+  'otherTokens',
+  'lifetime',
+  'now',
+]
+
 /** Seconds a proof lives unless told otherwise. */
 export const DEFAULT_PROOF_LIFETIME = 60
 
@@ -41,6 +50,7 @@ const HEADERS: ReadonlyMap<string, string> = new Map(
  * @see {@link https://www.ietf.org/archive/id/draft-ietf-wimse-wpt-01.html#section-2}
  */
 export function signWpt(credential: Credential, options: WptOptions): string {
+  refuseUnknownOptions('signWpt', options, OPTIONS)
   const { algorithm, privateKey, witHash } = signingMaterialOf(credential)
   const { audience, accessToken, txnToken, otherTokens = {} } = options
   if (typeof audience !== 'string' || audience === '') throw new TypeError('option audience is required')

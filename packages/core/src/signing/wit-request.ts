@@ -13,7 +13,7 @@ import {
   type SignatureAlgorithm,
 } from '../jws/algorithms.js'
 import { JwsRefused, parseCompactJws, type UnverifiedJws } from '../jws/compact-jws.js'
-import { readNumber } from '../options.js'
+import { readAlgorithms, readNumber, refuseUnknownOptions } from '../options.js'
 import { readExpiry, readIdentifier, type Refuse } from '../proof/proof-claims.js'
 import { readConfirmationKey } from '../trust/confirmation.js'
 
@@ -57,6 +57,7 @@ export async function createWitRequest(options: {
   readonly lifetime?: number | undefined
   readonly now?: Instant | undefined
 }): Promise<WitRequest> {
+  refuseUnknownOptions('createWitRequest', options, ['audience', 'algorithm', 'lifetime', 'now'])
   const { audience } = options
   if (typeof audience !== 'string' || audience === '') throw new TypeError('option audience is required')
   const algorithm = ALGORITHMS.get(options.algorithm ?? 'ES256')
@@ -103,8 +104,13 @@ export function verifyWitRequest(
     readonly now?: Instant | undefined
   },
 ): VerifiedWitRequest {
+  refuseUnknownOptions('verifyWitRequest', expected, ['audience', 'algorithms', 'clockTolerance', 'now'])
   const { audience } = expected
-  const algorithms = new Set<string>(expected.algorithms ?? ALGORITHM_NAMES)
+  // One that is missing would be that of a request without one.
+  if (typeof audience !== 'string' || audience === '') {
+    throw new TypeError('option audience must be the URL of this server')
+  }
+  const algorithms = readAlgorithms('algorithms', expected.algorithms, ALGORITHM_NAMES)
   const clockTolerance = readNumber('clockTolerance', expected.clockTolerance, {
     default: 5,
     min: 0,
