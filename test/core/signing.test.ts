@@ -88,6 +88,8 @@ describe('signWpt() (WPT-07 to WPT-13, WPT-33, WPT-38, CLI-04)', () => {
     { lifetime: Number.NaN },
     { audience: '' },
     { now: Number.NaN },
+    { lifeTime: 60 },
+    { accesstoken: 'a' },
   ]) {
     it(`throws for ${JSON.stringify(options)}`, () => {
       expect(() => signWpt(credential, { audience: 'a', now: NOON, ...options })).toThrow(TypeError)
@@ -161,6 +163,11 @@ describe('signRequest() (CLI-01 to CLI-03)', () => {
       'WIMSE_HEADER_RESERVED',
     ],
     [
+      'a proof in Authorization',
+      () => signRequest(credential, { url, headers: { Authorization: 'WPT a.b.c' } }),
+      'WIMSE_HEADER_RESERVED',
+    ],
+    [
       'two Authorization fields',
       () =>
         signRequest(credential, { url, headers: { Authorization: 'Bearer a', authorization: 'Bearer b' } }),
@@ -191,6 +198,15 @@ describe('signRequest() (CLI-01 to CLI-03)', () => {
   for (const [what, act, code] of refused) {
     it(`refuses ${what}: ${code}`, () => expect(codeOf(act)).toBe(code))
   }
+
+  it.each([
+    [{ otherToken: ['x-a'] }, 'unknown option otherToken'],
+    [{ headers: { 'X-A': 1 } }, 'the value of X-A is not a string'],
+    [{ headers: { 'X-A': ['a', null] } }, 'the value of X-A is not a string'],
+    [{ headers: [['X-A', undefined]] }, 'the value of X-A is not a string'],
+  ])('throws for %j', (options, message) => {
+    expect(() => signRequest(credential, { url, ...options } as never)).toThrow(message)
+  })
 })
 
 describe('importCredential() (CLI-05)', () => {
@@ -278,6 +294,7 @@ describe('issueWit() (WIT-05, WIT-12, WIT-18, WIT-22, WIT-31)', () => {
     ['claims that would name another subject', { claims: { sub: 'wimse://example.com/b' } }],
     ['claims that would confirm another key', { claims: { cnf: {} } }],
     ['a lifetime of nothing', { lifetime: 0 }],
+    ['an option of another name', { lifeTime: 60 }],
   ]
   for (const [what, options] of refused) {
     it(`refuses ${what}`, async () => {

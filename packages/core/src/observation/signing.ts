@@ -11,7 +11,10 @@ export interface SignMessage {
   readonly outcome: 'signed' | 'refused'
   /** Null when signed, and when something failed that is none of our refusals. */
   readonly code: SigningErrorCode | null
-  /** Origin the request is for; null when that is none a request may be signed for, so that it is nobody's choice. */
+  /**
+   * Origin the request is for: one of the configured, where `fastify-wimse-client` signs. Null when a proof
+   * cannot name it, or it is none of the configured.
+   */
   readonly target: string | null
   /** How the proof travels; null when it was refused before that mattered. */
   readonly revision: Revision | null

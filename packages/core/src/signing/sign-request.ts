@@ -1,6 +1,6 @@
 import type { Instant } from '../clock.js'
 import { SigningError } from '../errors.js'
-import { readFieldNames } from '../options.js'
+import { readFieldNames, refuseUnknownOptions } from '../options.js'
 import { REVISIONS, type Revision } from '../revisions.js'
 import { beginSigning, tellSigned, tellUnsigned } from '../observation/signing.js'
 import { trimmed } from '../field-value.js'
@@ -31,6 +31,16 @@ export interface SignRequestOptions {
   /** Epoch seconds. Default now. */
   readonly now?: Instant | undefined
 }
+
+const OPTIONS: readonly (keyof SignRequestOptions)[] = [
+  'url',
+  'headers',
+  'revision',
+  'audience',
+  'otherTokens',
+  'lifetime',
+  'now',
+]
 
 /**
  * Makes the header fields that show who sends a request. Add them to exactly the request described, and
@@ -63,7 +73,8 @@ function signAndTell(
     return fields
   } catch (error) {
     const known = Object.hasOwn(REVISIONS, revision) ? revision : null
-    tellUnsigned(error, target, known, performance.now() - startedAt)
+    const isNamed = !(error instanceof SigningError && error.code === 'WIMSE_TARGET_NOT_ALLOWED')
+    tellUnsigned(error, isNamed ? target : null, known, performance.now() - startedAt)
     throw error
   }
 }
@@ -73,6 +84,7 @@ function originOf(url: string | URL): string | null {
 }
 
 function sign(credential: Credential, request: SignRequestOptions): Record<string, string> {
+  refuseUnknownOptions('signRequest', request, OPTIONS)
   const { revision = 'wpt-01', audience = audienceOf(request.url), lifetime, now } = request
   if (!Object.hasOwn(REVISIONS, revision)) throw new TypeError('option revision is not one we know')
   const valuesOf = readFields(request.headers)
@@ -84,11 +96,18 @@ function sign(credential: Credential, request: SignRequestOptions): Record<strin
       })
     }
   }
-  const authorization = single(valuesOf, 'authorization')
+  const value = single(valuesOf, 'authorization')
+  const authorization = value === undefined ? undefined : readAuthorization(value)
   const { proofField } = REVISIONS[revision]
   if (proofField === 'authorization' && authorization !== undefined) {
     throw new SigningError('WIMSE_BEARER_CONFLICT', {
       reason: `in ${revision} the proof is the Authorization field`,
+    })
+  }
+  if (authorization?.scheme === 'wpt') {
+    throw new SigningError('WIMSE_HEADER_RESERVED', {
+      reason: 'only the signer sets a proof',
+      received: 'authorization',
     })
   }
   const others = readFieldNames('otherTokens', request.otherTokens)
@@ -97,7 +116,7 @@ function sign(credential: Credential, request: SignRequestOptions): Record<strin
 
   const wpt = signWpt(credential, {
     audience,
-    accessToken: authorization === undefined ? undefined : readAuthorization(authorization).accessToken,
+    accessToken: authorization?.accessToken,
     txnToken: single(valuesOf, 'txn-token'),
     otherTokens: Object.fromEntries(others),
     lifetime,
@@ -127,9 +146,13 @@ function audienceOf(url: string | URL): string {
 
 function readFields(headers: HeaderFields | undefined): (name: string) => readonly string[] {
   const fields = new Map<string, string[]>()
-  for (const [name, value] of entriesOf(headers)) {
-    const values = fields.get(name.toLowerCase()) ?? []
-    fields.set(name.toLowerCase(), [...values, ...(typeof value === 'string' ? [value] : value)].map(trimmed))
+  for (const [name, given] of entriesOf(headers)) {
+    const values = Array.isArray(given) ? given : [given]
+    if (typeof name !== 'string' || values.some((value) => typeof value !== 'string')) {
+      throw new TypeError(`option headers: the value of ${String(name)} is not a string`)
+    }
+    const before = fields.get(name.toLowerCase()) ?? []
+    fields.set(name.toLowerCase(), [...before, ...values.map(trimmed)])
   }
   return (name) => fields.get(name) ?? []
 }
