@@ -99,12 +99,13 @@ describe('onStoreFailure', () => {
   })
 
   it("'allow' lets them in, and the process goes on, though the listener throws or rejects", async () => {
-    for (const fails of [
+    const failing: readonly (() => void)[] = [
       () => {
         throw new Error('the logger is gone')
       },
       async () => Promise.reject(new Error('the logger is gone')),
-    ]) {
+    ]
+    for (const fails of failing) {
       const authenticator = createAuthenticator(
         {
           audience: ORIGIN,

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { AddressInfo } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { type ExplainPolicy, type Explanation, explain, webCrypto } from 'wimse/explain'
 import {
@@ -10,6 +11,7 @@ import {
   type InjectRequest,
 } from 'wimse-testkit'
 import { type Change, countingService, handMade } from '../fastify/hand-made.js'
+import { rawRequest } from '../fastify/raw-request.js'
 import { NOON, ORIGIN, serviceUnderTest } from '../fastify/service-under-test.js'
 
 const crypto = webCrypto()
@@ -197,3 +199,68 @@ function merged(one: Change, two: Change): Change {
     headers: { ...one.headers, ...two.headers },
   }
 }
+
+describe('explain() names the answer of the service over a socket, whatever carriage is accepted', () => {
+  type Fields = readonly (readonly [name: string, value: string])[]
+  const carriages: Readonly<Record<string, (wpt: string) => Fields>> = {
+    'in its field': (wpt) => [['Workload-Proof-Token', wpt]],
+    'in two fields': (wpt) => [
+      ['Workload-Proof-Token', wpt],
+      ['Workload-Proof-Token', wpt],
+    ],
+    'in its field, beside two bearer tokens': (wpt) => [
+      ['Workload-Proof-Token', wpt],
+      ['Authorization', 'Bearer a'],
+      ['Authorization', 'Bearer b'],
+    ],
+    'in its field, beside a bearer token in other letters': (wpt) => [
+      ['Workload-Proof-Token', wpt],
+      ['Authorization', 'Bearer é'],
+    ],
+    'in Authorization': (wpt) => [['Authorization', `WPT ${wpt}`]],
+    'in Authorization, twice': (wpt) => [
+      ['Authorization', `WPT ${wpt}`],
+      ['Authorization', `WPT ${wpt}`],
+    ],
+    'in Authorization, beside a bearer token': (wpt) => [
+      ['Authorization', `WPT ${wpt}`],
+      ['Authorization', 'Bearer a'],
+    ],
+    'in Authorization, in other letters': () => [['Authorization', 'WPT é']],
+    'in both': (wpt) => [
+      ['Workload-Proof-Token', wpt],
+      ['Authorization', `WPT ${wpt}`],
+    ],
+    nowhere: () => [],
+  }
+
+  for (const revisions of [['wpt-01'], ['wpt-02'], ['wpt-01', 'wpt-02'], ['wpt-02', 'wpt-01']] as const) {
+    it(`${revisions.join(', ')}; and challenges only for what is`, async () => {
+      const { app, identityServer } = await serviceUnderTest({ revisions })
+      app.get('/stock', async () => 'reached')
+      await app.listen({ port: 0, host: '127.0.0.1' })
+      const { port } = app.server.address() as AddressInfo
+      const policy = { audience: ORIGIN, trustDomains: identityServer.trustDomains, now: NOON, revisions }
+      let letIn = 0
+      for (const [carriage, fieldsOf] of Object.entries(carriages)) {
+        const { wit, wpt } = await handMade(identityServer)
+        const fields: Fields = [['Workload-Identity-Token', wit], ...fieldsOf(wpt)]
+        const lines = fields.map(([name, value]) => `${name}: ${value}`)
+        const answer = await rawRequest(port, ['GET /stock HTTP/1.1', 'Host: inventory', ...lines])
+        const { status, headers, body } = answer
+        const code = status === 200 ? null : (JSON.parse(body) as { code: string }).code
+        const explanation = await explain({ target: '/stock', headers: fields }, policy, crypto)
+        expect([carriage, explanation.status ?? 200, explanation.code]).toEqual([carriage, status, code])
+        expect([carriage, headers['www-authenticate']]).toEqual([
+          carriage,
+          status === 401 ? 'WPT' : undefined,
+        ])
+        if (revisions.every((one) => one === 'wpt-01'))
+          expect([carriage, status]).not.toEqual([carriage, 401])
+        if (status === 200) letIn++
+      }
+      expect(letIn).toBe(revisions.length)
+      await app.close()
+    })
+  }
+})

@@ -157,18 +157,17 @@ function readCarriage(fields: Fields, accepted: readonly Revision[]): Carriage {
   const values = fields('authorization')
   const authorizations = values.map(readAuthorization)
   const inAuthorization = authorizations.filter(({ scheme }) => scheme === 'wpt')
-  const revision: Revision =
+  const came: Revision =
     inField.length === 0 && (inAuthorization.length > 0 || !accepted.includes('wpt-01')) ? 'wpt-02' : 'wpt-01'
+  // Whatever came, the caller is told of a carriage that is accepted here.
+  const isAccepted = accepted.includes(came)
+  const revision = isAccepted ? came : accepted[0]!
   refuseRepeated(inField, inAuthorization, authorizations, revision)
   if (!values.every(isPrintable)) {
     throw refuse('WIMSE_WPT_ACCESS_TOKEN_HASH', 'the Authorization field is not printable ASCII', revision)
   }
   const wpt = inField[0] ?? inAuthorization[0]?.credentials
-  return {
-    wpt: accepted.includes(revision) ? wpt : undefined,
-    revision: accepted.includes(revision) ? revision : accepted[0]!,
-    accessToken: authorizations[0]?.accessToken,
-  }
+  return { wpt: isAccepted ? wpt : undefined, revision, accessToken: authorizations[0]?.accessToken }
 }
 
 function refuseRepeated(

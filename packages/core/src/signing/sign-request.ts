@@ -148,8 +148,8 @@ function readFields(headers: HeaderFields | undefined): (name: string) => readon
   const fields = new Map<string, string[]>()
   for (const [name, given] of entriesOf(headers)) {
     const values = Array.isArray(given) ? given : [given]
-    if (typeof name !== 'string' || values.some((value) => typeof value !== 'string')) {
-      throw new TypeError(`option headers: the value of ${String(name)} is not a string`)
+    if (values.some((value) => typeof value !== 'string')) {
+      throw new TypeError(`option headers: the value of ${name} is not a string`)
     }
     const before = fields.get(name.toLowerCase()) ?? []
     fields.set(name.toLowerCase(), [...before, ...values.map(trimmed)])
