@@ -10,13 +10,14 @@ const privateKey = createPrivateKey({ key: privateJwk as never, format: 'jwk' })
 const key = createPublicKey(privateKey)
 const signed = (text: string): Uint8Array =>
   sign('sha256', Buffer.from(text), { key: privateKey, dsaEncoding: 'ieee-p1363' })
+const CALLER = 'wimse://example.com/a'
 const nextTurn = async (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 describe('createSignatureTurns()', () => {
   it('checks the first signature of a turn at once, and the others before the turn is over', async () => {
     const check = createSignatureTurns()
-    expect(check(algorithm, key, 'a', signed('a'))).toBe(true)
-    const second = check(algorithm, key, 'b', signed('b'))
+    expect(check(algorithm, key, 'a', signed('a'), CALLER)).toBe(true)
+    const second = check(algorithm, key, 'b', signed('b'), CALLER)
     expect(second).toBeInstanceOf(Promise)
     let settled = false
     void (second as Promise<boolean>).then(() => (settled = true))
@@ -25,7 +26,7 @@ describe('createSignatureTurns()', () => {
     await nextTurn()
     expect(settled).toBe(true)
     await nextTurn()
-    expect(check(algorithm, key, 'c', signed('c'))).toBe(true)
+    expect(check(algorithm, key, 'c', signed('c'), CALLER)).toBe(true)
   })
 
   it('gives each its own verdict, in the order they came, however many there are', async () => {
@@ -38,6 +39,7 @@ describe('createSignatureTurns()', () => {
           key,
           `${index}`,
           signed(index % 3 === 0 ? 'another' : `${index}`),
+          CALLER,
         )
         order.push(index)
         return verdict
@@ -51,7 +53,7 @@ describe('createSignatureTurns()', () => {
     const check = createSignatureTurns()
     let done = 0
     const all = Array.from({ length: 200 }, async () => {
-      await check(algorithm, key, 'a', signed('a'))
+      await check(algorithm, key, 'a', signed('a'), CALLER)
       done++
     })
     await nextTurn()
@@ -60,12 +62,29 @@ describe('createSignatureTurns()', () => {
     await Promise.all(all)
   })
 
+  it('has a caller that sends little wait for few of one that floods', async () => {
+    const check = createSignatureTurns()
+    const order: string[] = []
+    const send = async (caller: string): Promise<void> => {
+      await check(algorithm, key, 'a', signed('a'), caller)
+      order.push(caller)
+    }
+    const flood = Array.from({ length: 300 }, async () => send('flooding'))
+    const others = ['b', 'b', 'c'].map(send)
+    await Promise.all(others)
+    expect(order.length).toBeLessThanOrEqual(65)
+    await Promise.all(flood)
+    // Where there are no others it has all of the room.
+    expect(order).toHaveLength(303)
+    expect(order.filter((caller) => caller !== 'flooding')).toEqual(['b', 'b', 'c'])
+  })
+
   it('leaves nobody waiting because of one that cannot be checked', async () => {
     const check = createSignatureTurns()
-    void check(algorithm, key, 'a', signed('a'))
+    void check(algorithm, key, 'a', signed('a'), CALLER)
     const outcomes = await Promise.allSettled([
-      check(algorithm, {} as KeyObject, 'a', signed('a')),
-      check(algorithm, key, 'a', signed('a')),
+      check(algorithm, {} as KeyObject, 'a', signed('a'), CALLER),
+      check(algorithm, key, 'a', signed('a'), CALLER),
     ])
     expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled'])
   })
@@ -75,7 +94,7 @@ describe('createSignatureTurns()', () => {
     const signature = new Uint8Array(10)
     let atOnce = 0
     const answers = Array.from({ length: 5000 }, async () => {
-      const answer = check(algorithm, key, 'a', signature)
+      const answer = check(algorithm, key, 'a', signature, CALLER)
       if (typeof answer === 'boolean') atOnce++
       return answer
     })

@@ -27,6 +27,7 @@ function verified({ header, claims, context, rules, verify = () => true }: Chang
   ].join('.')
   const wit = {
     hash: HASH,
+    subject: { id: 'wimse://example.com/checkout' },
     confirmation: { key: 'a key', algorithm: { name: 'ES256' }, names: ['ES256'] },
   } as unknown as Arguments[1]
   return verifyProof(

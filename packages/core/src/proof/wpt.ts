@@ -90,7 +90,7 @@ export function verifyProof(
     if (isSigned) return { jti, expiresAt, boundTokens }
     throw refuse('WIMSE_WPT_SIGNATURE', 'the signature does not verify under cnf.jwk')
   }
-  const verdict = verify(algorithm, key, jws.signingInput, jws.signature)
+  const verdict = verify(algorithm, key, jws.signingInput, jws.signature, wit.subject.id)
   return isPromise(verdict) ? verdict.then(judge) : judge(verdict)
 }
 
