@@ -84,7 +84,7 @@ async function bench() {
           '≤ 1.40',
         ],
       ],
-      BATCH,
+      { each: BATCH },
     )
   }
   server.disconnect()

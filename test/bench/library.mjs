@@ -4,7 +4,7 @@
 import { createPrivateKey, createPublicKey, sign, verify } from 'node:crypto'
 import { createAuthenticator, memoryReplayStore, signRequest, signWpt } from 'wimse'
 import { createTestIdentityServer, privateKeyOf } from 'wimse-testkit'
-import { interleaved, ratio, show, title } from './measure.mjs'
+import { allocated, interleaved, ratio, show, title } from './measure.mjs'
 
 const ORIGIN = 'https://inventory.example.com'
 const PATH = '/stock/42'
@@ -82,7 +82,7 @@ for (const algorithm of ['ES256', 'EdDSA']) {
   const withCallers = open(identityServer)
   for (const request of presigned(callers, callers.length)) await withCallers.authenticate(request)
   let fresh = 0
-  const times = await interleaved({
+  const cases = {
     verify: verifying(algorithm, credential),
     known: await authenticating(known, [credential]),
     unknown: {
@@ -98,27 +98,33 @@ for (const algorithm of ['ES256', 'EdDSA']) {
       },
     },
     domains: await authenticating(open(identityServer, { trustDomains: manyDomains }), [credential]),
-  })
-  show(`Authenticating a pair, ${algorithm} (${credential.wit.length} bytes of WIT)`, [
-    ['one verify', times.verify, null, '', ''],
-    ['a known WIT', times.known, ratio(times.known, times.verify), 'of one verify', '≤ 1.20'],
-    ['an unknown WIT', times.unknown, ratio(times.known, times.unknown), 'known / unknown', '≤ 0.50'],
+  }
+  const times = await interleaved(cases)
+  const row = (what, name, floor, of, asked) => [what, times[name], floor, of, asked, name]
+  show(
+    `Authenticating a pair, ${algorithm} (${credential.wit.length} bytes of WIT)`,
     [
-      `a WIT of ${large.wit.length} bytes`,
-      times.large,
-      ratio(times.large, times.known),
-      'of a small one',
-      '≤ 1.20',
+      row('one verify', 'verify', null, '', ''),
+      row('a known WIT', 'known', ratio(times.known, times.verify), 'of one verify', '≤ 1.20'),
+      row('an unknown WIT', 'unknown', ratio(times.known, times.unknown), 'known / unknown', '≤ 0.50'),
+      row(
+        `a WIT of ${large.wit.length} bytes`,
+        'large',
+        ratio(times.large, times.known),
+        'of a small one',
+        '≤ 1.20',
+      ),
+      row('one of 10,000 callers', 'callers', ratio(times.callers, times.known), 'of a single one', '≤ 1.35'),
+      row(
+        'among 10,000 trust domains',
+        'domains',
+        ratio(times.domains, times.known),
+        'of a single one',
+        '≤ 1.10',
+      ),
     ],
-    ['one of 10,000 callers', times.callers, ratio(times.callers, times.known), 'of a single one', '≤ 1.35'],
-    [
-      'among 10,000 trust domains',
-      times.domains,
-      ratio(times.domains, times.known),
-      'of a single one',
-      '≤ 1.10',
-    ],
-  ])
+    { each: BATCH, bytes: await allocated(cases) },
+  )
 
   const privateKey = createPrivateKey({ key: privateKeyOf(credential), format: 'jwk' })
   const input = Buffer.from(presigned([credential], 1)[0].wpt)
@@ -129,14 +135,19 @@ for (const algorithm of ['ES256', 'EdDSA']) {
       for (let times = 0; times < BATCH; times++) work()
     },
   })
-  const signing = await interleaved({
+  const signers = {
     sign: many(() => sign(hash, input, privateKey)),
     wpt: many(() => signWpt(credential, { audience: ORIGIN + PATH })),
     request: many(() => signRequest(credential, { url: ORIGIN + PATH })),
-  })
-  show(`Signing, ${algorithm}`, [
-    ['one sign', signing.sign, null, '', ''],
-    ['signWpt', signing.wpt, ratio(signing.wpt, signing.sign), 'of one sign', '≤ 1.20'],
-    ['signRequest', signing.request, ratio(signing.request, signing.sign), 'of one sign', ''],
-  ])
+  }
+  const signing = await interleaved(signers)
+  show(
+    `Signing, ${algorithm}`,
+    [
+      ['one sign', signing.sign, null, '', '', 'sign'],
+      ['signWpt', signing.wpt, ratio(signing.wpt, signing.sign), 'of one sign', '≤ 1.20', 'wpt'],
+      ['signRequest', signing.request, ratio(signing.request, signing.sign), 'of one sign', '', 'request'],
+    ],
+    { each: BATCH, bytes: await allocated(signers) },
+  )
 }

@@ -2,6 +2,8 @@
 // a figure is the median over the rounds. Ratios between cases of one run mean something; microseconds do not.
 import { execFileSync } from 'node:child_process'
 import { cpus } from 'node:os'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 
 /** Says what a run is of. */
 export function title() {
@@ -38,11 +40,40 @@ export async function interleaved(cases, { rounds = 41, warmUp = 15 } = {}) {
   return times
 }
 
-/** Prints a table: what, its median in microseconds, its share, of what, and what it should be. */
-export function show(heading, rows, each = 200) {
-  console.log(`${heading}\n\n| | µs | ratio | | asked |\n| --- | ---: | ---: | --- | --- |`)
-  for (const [what, times, share, of, asked] of rows) {
+/**
+ * Gives the bytes of V8's heap that one run of each case takes, of which the collector has to rid it again: the median
+ * of some runs after a collection. A run has to fit into the young generation, so that none comes in between. What
+ * is outside of the heap, such as a signature in OpenSSL, is not in it.
+ */
+export async function allocated(cases, { rounds = 15 } = {}) {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc')
+  const bytes = {}
+  for (const [name, { prepare, run }] of Object.entries(cases)) {
+    const taken = []
+    for (let round = 0; round < rounds; round++) {
+      const prepared = prepare()
+      collect()
+      const before = process.memoryUsage().heapUsed
+      await run(prepared)
+      taken.push(process.memoryUsage().heapUsed - before)
+    }
+    bytes[name] = median(taken)
+  }
+  return bytes
+}
+
+/**
+ * Prints a table: what, its median in microseconds, its share, of what, what it should be, and, where that was
+ * measured, the bytes it takes of the heap.
+ */
+export function show(heading, rows, { each = 200, bytes = null } = {}) {
+  const names = ['', 'µs', 'ratio', '', 'asked', ...(bytes === null ? [] : ['heap bytes'])]
+  const sides = ['---', '---:', '---:', '---', '---', ...(bytes === null ? [] : ['---:'])]
+  console.log(`${heading}\n\n| ${names.join(' | ')} |\n| ${sides.join(' | ')} |`)
+  for (const [what, times, share, of, asked, name] of rows) {
     const cells = [what, (median(times) / each).toFixed(1), share?.toFixed(2) ?? '', of, asked]
+    if (bytes !== null) cells.push(Math.round(bytes[name] / each))
     console.log(`| ${cells.join(' | ')} |`)
   }
   console.log()
