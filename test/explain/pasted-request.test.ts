@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parsePastedRequest } from 'wimse/explain'
+import { explain, parsePastedRequest, webCrypto } from 'wimse/explain'
 
 const WIT = ['Workload-Identity-Token', 'a.b.c'] as const
 const WPT = ['Workload-Proof-Token', 'd.e.f'] as const
@@ -94,4 +94,34 @@ describe('parsePastedRequest() reads lines', () => {
       expect(notes.join()).not.toContain('{')
     }
   })
+})
+
+describe('what is long', () => {
+  const time = async (text: string): Promise<number> => {
+    const start = performance.now()
+    const { headers } = parsePastedRequest(text)
+    await explain({ url: URL, headers }, { now: 0 }, webCrypto())
+    return performance.now() - start
+  }
+  /** The least of some, which is what it takes when nothing else is in the way. */
+  const leastTime = async (text: string): Promise<number> => {
+    const times: number[] = []
+    for (let round = 0; round < 5; round++) times.push(await time(text))
+    return Math.min(...times)
+  }
+  const repeated: readonly (readonly [what: string, text: (times: number) => string, times: number])[] = [
+    ['lines of one name', (times) => 'a: b\n'.repeat(times), 2500],
+    ['fields of a curl command', (times) => `curl ${'-H a:b '.repeat(times)}`, 2500],
+    ['data of a curl command', (times) => `curl ${'-d a=b '.repeat(times)}`, 20_000],
+    ['URLs of a curl command', (times) => `curl ${'--url a '.repeat(times)}`, 10_000],
+    ['switches in one word', (times) => `curl -${'s'.repeat(times)}`, 40_000],
+    ['characters in one word', (times) => `curl ${'a'.repeat(times)}`, 40_000],
+  ]
+  for (const [what, text, times] of repeated) {
+    it(`takes no more than its share of time: ${what}`, async () => {
+      const once = await leastTime(text(times))
+      // Sixteen times as much where it grows with the square.
+      expect(await leastTime(text(4 * times))).toBeLessThan(8 * once + 50)
+    })
+  }
 })

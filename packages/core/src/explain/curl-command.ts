@@ -71,18 +71,17 @@ export function readCurlCommand(line: string): CurlRequest {
   if (cutOff) notes.push('what follows the curl command was not read')
   if (unclosed) notes.push('a quote is not closed, and what follows it was not read')
   const headers: (readonly [string, string])[] = []
-  const urls: string[] = []
+  /** By `--url`, and words that are no option; the first are sure to be URLs. */
+  const named: string[] = []
+  const bare: string[] = []
   let method: string | null = null
   const implies = { head: false, get: false, data: false }
 
-  const rest = words.slice(1)
-  while (rest.length > 0) {
-    const word = rest.shift()!
-    if (!word.startsWith('-') || word === '-') {
-      urls.push(word)
+  for (const { option, value } of readOptions(words)) {
+    if (option === null) {
+      bare.push(value)
       continue
     }
-    const { option, value } = takeOption(word, rest)
     const meaning = MEANT[option]
     switch (meaning) {
       case 'header':
@@ -92,7 +91,7 @@ export function readCurlCommand(line: string): CurlRequest {
         method = value ?? ''
         break
       case 'url':
-        urls.unshift(value ?? '')
+        named.push(value ?? '')
         break
       case 'bearer':
         headers.push(['Authorization', `Bearer ${value ?? ''}`])
@@ -109,6 +108,7 @@ export function readCurlCommand(line: string): CurlRequest {
         meaning satisfies never
     }
   }
+  const urls = [...named, ...bare]
   if (urls.length > 1) notes.push(`${urls.length - 1} more words that may be URLs were ignored`)
   const implied = implies.head ? 'HEAD' : implies.data && !implies.get ? 'POST' : 'GET'
   return { method: method ?? implied, url: withScheme(urls[0]), headers, notes }
@@ -128,25 +128,40 @@ export function readCurlCommand(line: string): CurlRequest {
   }
 }
 
+/** An option with its value, or a word that is none. */
+type Given =
+  | { readonly option: string; readonly value: string | null }
+  | { readonly option: null; readonly value: string }
+
 /** Takes the value of an option from its own word or the next; several short ones may share a word. */
-function takeOption(word: string, rest: string[]): { option: string; value: string | null } {
-  if (word.startsWith('--')) {
-    const equals = word.indexOf('=')
-    if (equals !== -1) return { option: word.slice(0, equals), value: word.slice(equals + 1) }
-    const next = rest[0]
-    const hasValue =
-      LONG_WITH_VALUE.has(word) ||
-      takesValue(word) ||
-      (!HARMLESS.has(word) && !(word in MEANT) && next !== undefined && !/^-|:\/\//.test(next))
-    return { option: word, value: hasValue ? (rest.shift() ?? null) : null }
+function* readOptions(words: readonly string[]): Generator<Given> {
+  let at = 1
+  while (at < words.length) {
+    const word = words[at++]!
+    if (!word.startsWith('-') || word === '-') {
+      yield { option: null, value: word }
+    } else if (word.startsWith('--')) {
+      const equals = word.indexOf('=')
+      if (equals !== -1) yield { option: word.slice(0, equals), value: word.slice(equals + 1) }
+      else yield { option: word, value: hasValue(word, words[at]) ? (words[at++] ?? null) : null }
+    } else {
+      for (let letter = 1; letter < word.length; letter++) {
+        const option = `-${word[letter]!}`
+        if (!takesValue(option) && !SHORT_WITH_VALUE.includes(word[letter]!)) {
+          yield { option, value: null }
+          continue
+        }
+        const others = word.slice(letter + 1)
+        yield { option, value: others === '' ? (words[at++] ?? null) : others }
+        break
+      }
+    }
   }
-  const option = word.slice(0, 2)
-  const others = word.slice(2)
-  if (takesValue(option) || SHORT_WITH_VALUE.includes(word[1]!)) {
-    return { option, value: others === '' ? (rest.shift() ?? null) : others }
-  }
-  if (others !== '') rest.unshift(`-${others}`)
-  return { option, value: null }
+}
+
+function hasValue(option: string, next: string | undefined): boolean {
+  if (LONG_WITH_VALUE.has(option) || takesValue(option)) return true
+  return !HARMLESS.has(option) && !(option in MEANT) && next !== undefined && !/^-|:\/\//.test(next)
 }
 
 function takesValue(option: string): boolean {

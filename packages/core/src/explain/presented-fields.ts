@@ -38,7 +38,9 @@ export function readFields(headers: HeaderPairs): { fields: Fields; count: numbe
   const byName = new Map<string, string[]>()
   for (const [name, value] of pairs) {
     const key = name.toLowerCase()
-    byName.set(key, [...(byName.get(key) ?? []), value])
+    const values = byName.get(key)
+    if (values === undefined) byName.set(key, [value])
+    else values.push(value)
   }
   return { fields: (name) => byName.get(name) ?? [], count: pairs.length }
 }
