@@ -118,6 +118,13 @@ describe.skipIf(chromiumPath === null)('the inspector, in Chromium', () => {
     await page.waitForSelector('[data-check="wit.signature"][data-outcome=passed]', { state: 'attached' })
     expect(await outcomes('failed')).toEqual([])
     expect(await page.textContent('#notes')).toContain('--frobnicate was ignored')
+
+    await page.fill('#request', `curl '${url}' -H @fields.txt`)
+    await page.click('button[type=submit]')
+    await page.waitForSelector('#verdict .banner.unknown')
+    expect(await page.textContent('#verdict')).toContain('header fields that were not read')
+    expect(await page.textContent('#notes')).toContain('header fields in a file were not read')
+    expect(await outcomes('failed')).toEqual([])
   })
 
   it('says so, and quotes nothing, when a field cannot be read', async () => {

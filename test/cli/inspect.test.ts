@@ -76,6 +76,47 @@ describe('wimse inspect', () => {
     expect(await inspect(TRUST, bare().split('\n')[0]!)).toEqual({ code: 0, verdict: 'accepted', unless: [] })
   })
 
+  const options = (lines: string): string =>
+    lines
+      .trim()
+      .split('\n')
+      .map((line) => `-H '${line}'`)
+      .join(' ')
+
+  it('leaves open, with 3, what fields in a file could change', async () => {
+    const inspect = async (text: string) => {
+      const { code, stdout } = await place.wimse(['inspect', ...TRUST, '--json', ...at(NOW)], text)
+      const { verdict, unless } = JSON.parse(stdout) as { verdict: string; unless: string[] }
+      return { code, verdict, unless }
+    }
+    const missing = { code: 1, verdict: 'refused', unless: [] }
+    expect(await inspect(`curl --silent ${URL_CALLED}`)).toEqual(missing)
+    for (const unread of ['-H @fields.txt', '-K cfg', '--config cfg']) {
+      const { code, verdict, unless } = await inspect(`curl --silent ${unread} ${URL_CALLED}`)
+      expect({ code, verdict }).toEqual({ code: 3, verdict: 'undecided' })
+      expect(unless).toEqual(expect.arrayContaining(['WIMSE_WIT_MISSING', 'WIMSE_WPT_MISSING']))
+    }
+    expect(await inspect('curl -K cfg')).toMatchObject({ code: 3, verdict: 'undecided' })
+
+    const pair = options(fields)
+    expect(await inspect(`curl ${pair} ${URL_CALLED}`)).toMatchObject({ code: 0 })
+    expect(await inspect(`curl -H @more ${pair} ${URL_CALLED}`)).toEqual({
+      code: 3,
+      verdict: 'undecided',
+      unless: [
+        'WIMSE_TARGET_INVALID',
+        'WIMSE_WPT_REPEATED',
+        'WIMSE_WPT_ACCESS_TOKEN_HASH',
+        'WIMSE_WIT_REPEATED',
+        'WIMSE_WPT_TXN_TOKEN_HASH',
+        'WIMSE_WPT_OTHER_TOKEN_HASH',
+      ],
+    })
+    // What fails whatever else was sent.
+    const elsewhere = await inspect(`curl -H @more ${pair} ${URL_CALLED}/other`)
+    expect(elsewhere).toMatchObject({ code: 1, verdict: 'refused' })
+  })
+
   it('tells what it did not read, and gives its JSON the shape that is documented', async () => {
     const text = `curl --frobnicate -H 'Workload-Proof-Token: nonsense' ${URL_CALLED}`
     const { code, stdout, stderr } = await place.wimse(['inspect', '--json', ...at(NOW)], text)

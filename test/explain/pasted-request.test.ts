@@ -6,7 +6,7 @@ const WPT = ['Workload-Proof-Token', 'd.e.f'] as const
 const URL = 'https://inventory.example.com/stock/42?all=1'
 
 describe('parsePastedRequest() reads a curl command', () => {
-  const good = { method: 'GET', url: URL, target: null, headers: [WIT, WPT], notes: [] }
+  const good = { method: 'GET', url: URL, target: null, headers: [WIT, WPT], isPartial: false, notes: [] }
   const spellings: Readonly<Record<string, string>> = {
     'in one line': `curl -H 'Workload-Identity-Token: a.b.c' -H 'Workload-Proof-Token: d.e.f' '${URL}'`,
     'with long options': `curl --header "Workload-Identity-Token: a.b.c" --header="Workload-Proof-Token: d.e.f" --url ${URL.replaceAll('?', '\\?')}`,
@@ -48,6 +48,15 @@ describe('parsePastedRequest() reads a curl command', () => {
     expect(notes.join()).not.toContain('secret')
   })
 
+  it('says where more fields may have been sent', () => {
+    const isPartial = (options: string): boolean =>
+      parsePastedRequest(`curl --silent ${options} ${URL}`).isPartial
+    const unread = ['-H @fields.txt', '--header @-', '-K cfg', '-sK cfg', '--config cfg', "-H 'a: b"]
+    expect(unread.filter((options) => !isPartial(options))).toEqual([])
+    expect(["-H 'a: @b'", '-d @body.json', '-k', '-o cfg'].filter(isPartial)).toEqual([])
+    expect(parsePastedRequest('curl -K cfg http://h/a').url).toBe('http://h/a')
+  })
+
   it('assumes http as curl does, and stops at a quote that is never closed', () => {
     expect(parsePastedRequest('curl localhost:4402/stock').url).toBe('http://localhost:4402/stock')
     const { notes } = parsePastedRequest("curl localhost -H 'a: b")
@@ -67,6 +76,7 @@ describe('parsePastedRequest() reads lines', () => {
         ['Host', 'h'],
         ['workload-identity-token', 'a.b.c'],
       ],
+      isPartial: false,
       notes: ['what follows the head was not read'],
     })
   })

@@ -55,6 +55,17 @@ async function inspect(): Promise<void> {
   const now = valueOf('at') === '' ? Math.floor(Date.now() / 1000) : Number(valueOf('at'))
   const url = valueOf('url') || (pasted.url ?? '')
   fieldById('url').placeholder = pasted.url ?? ''
+  if (pasted.isPartial) {
+    show([
+      banner(
+        'unknown',
+        'Nobody can tell from this.',
+        'There may be header fields that were not read: paste them.',
+      ),
+    ])
+    byId('notes').replaceChildren(...notesView(pasted.notes))
+    return
+  }
   if (pasted.headers.length === 0 && url === '') {
     show([banner('unknown', 'Nothing to check yet.', 'Paste a request, or fill in a sample.')])
     fieldById('request').focus()

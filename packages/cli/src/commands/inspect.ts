@@ -1,10 +1,4 @@
-import {
-  explain,
-  type ExplainRequest,
-  type Explanation,
-  parsePastedRequest,
-  type Revision,
-} from 'wimse/explain'
+import { type Check, explain, type ExplainRequest, parsePastedRequest, type Revision } from 'wimse/explain'
 import {
   checkLines,
   checksOfWit,
@@ -77,8 +71,9 @@ export const inspectCommand: Command = {
     const seen = readRequest(text, given)
     for (const note of seen.notes) warn(note)
     const explanation = await explain(seen.request, policyFor(seen, given, jwks, now), serverCrypto)
-    const result = seen.isUrlKnown ? explanation : withoutUrl(explanation)
-    const checks = seen.isWitAlone ? checksOfWit(result.checks) : result.checks
+    const known = seen.isUrlKnown ? explanation.checks : withoutUrl(explanation.checks)
+    const told = seen.isPartial ? withoutAllFields(known) : known
+    const checks = seen.isWitAlone ? checksOfWit(told) : told
     const verdict: Verdict = verdictOf(checks)
     const status = verdict.code === explanation.code ? explanation.status : null
     const { wit, wpt, revision } = explanation
@@ -112,6 +107,8 @@ interface SeenRequest {
   readonly revisions: readonly Revision[]
   /** Whether the proof can be compared with the URL that was called. */
   readonly isUrlKnown: boolean
+  /** More header fields may have been sent. */
+  readonly isPartial: boolean
   /** A WIT and nothing else, so that nobody misses a proof. */
   readonly isWitAlone: boolean
   readonly notes: readonly string[]
@@ -130,12 +127,13 @@ function readRequest(text: string, given: Given): SeenRequest {
       request: { ...bare, ...(url === undefined ? { target: '/' } : { url }) },
       revisions: [revision],
       isUrlKnown: url !== undefined,
+      isPartial: false,
       isWitAlone: bare.wpt === undefined,
       notes: [],
     }
   }
   const pasted = parsePastedRequest(text)
-  if (pasted.headers.length === 0 && pasted.url === null) {
+  if (pasted.headers.length === 0 && pasted.url === null && !pasted.isPartial) {
     throw inputFailure(
       'the text is neither a curl command, a request, header lines nor a token',
       'A header line is a name, a colon and a value.',
@@ -153,6 +151,7 @@ function readRequest(text: string, given: Given): SeenRequest {
     request: known === null && pasted.target === null ? { ...request, target: '/' } : request,
     revisions: [chosen ?? revisionOf(pasted.headers)],
     isUrlKnown: known !== null || (hasAudience && pasted.target !== null),
+    isPartial: pasted.isPartial,
     isWitAlone: false,
     notes: pasted.notes.map(printable),
   }
@@ -229,16 +228,38 @@ function policyFor(
 }
 
 /** What cannot be told while nobody says which URL was called. */
-function withoutUrl(explanation: Explanation): Pick<Explanation, 'checks'> {
-  const checks = explanation.checks.map((check) =>
+function withoutUrl(checks: readonly Check[]): readonly Check[] {
+  return checks.map((check) =>
     (check.id === 'target' || check.id === 'proof.audience') && check.outcome !== 'skipped'
-      ? {
-          ...check,
-          outcome: 'unknown' as const,
-          expected: null,
-          reason: 'nobody said which URL was called: give --url',
-        }
+      ? open(check, 'nobody said which URL was called: give --url')
       : check,
   )
-  return { checks }
+}
+
+/** What another header field could change: those that passed, those that failed, and those that did either. */
+const OPEN_WITHOUT_ALL_FIELDS: Readonly<Partial<Record<Check['id'], readonly Check['outcome'][]>>> = {
+  'fields.all': ['passed'],
+  'fields.host': ['passed'],
+  'proof.single': ['passed'],
+  'authorization.single': ['passed'],
+  'wit.single': ['passed'],
+  'wit.present': ['failed'],
+  'proof.present': ['failed'],
+  'txn-token.single': ['passed'],
+  'proof.access-token': ['passed', 'failed'],
+  'proof.txn-token': ['passed', 'failed'],
+  'proof.other-tokens': ['passed', 'failed'],
+}
+
+/** What cannot be told while some of the header fields are not here. */
+function withoutAllFields(checks: readonly Check[]): readonly Check[] {
+  return checks.map((check) =>
+    OPEN_WITHOUT_ALL_FIELDS[check.id]?.includes(check.outcome) === true
+      ? open(check, 'there may be header fields that were not read')
+      : check,
+  )
+}
+
+function open(check: Check, reason: string): Check {
+  return { ...check, outcome: 'unknown', expected: null, reason }
 }

@@ -5,14 +5,21 @@ export interface CurlRequest {
   readonly method: string
   readonly url: string | null
   readonly headers: readonly (readonly [name: string, value: string])[]
+  /** More may be sent than stands here. */
+  readonly isPartial: boolean
   /** What was not taken into account, in words; never a value. */
   readonly notes: readonly string[]
 }
 
+type Meaning = 'header' | 'unread' | 'method' | 'url' | 'bearer' | 'data' | 'head' | 'get'
+
 /** Options that matter here, by all their names. */
-const MEANT: Readonly<Record<string, 'header' | 'method' | 'url' | 'bearer' | 'head' | 'get' | 'data'>> = {
+const MEANT: Readonly<Record<string, Meaning>> = {
   '-H': 'header',
   '--header': 'header',
+  '-K': 'unread',
+  '--config': 'unread',
+  '--expand-header': 'unread',
   '-X': 'method',
   '--request': 'method',
   '--url': 'url',
@@ -31,6 +38,9 @@ const MEANT: Readonly<Record<string, 'header' | 'method' | 'url' | 'bearer' | 'h
   '-F': 'data',
   '--form': 'data',
 }
+
+/** Those of them that have no value. */
+const SWITCHES: ReadonlySet<Meaning> = new Set(['head', 'get'])
 
 /** Short options with a value, beside those above: what follows them is no URL. */
 const SHORT_WITH_VALUE = 'AbcCDeEhKmoPQrtTuUwxyYz'
@@ -75,7 +85,8 @@ export function readCurlCommand(line: string): CurlRequest {
   const named: string[] = []
   const bare: string[] = []
   let method: string | null = null
-  const implies = { head: false, get: false, data: false }
+  const given = { head: false, get: false, data: false }
+  let isPartial = unclosed
 
   for (const { option, value } of readOptions(words)) {
     if (option === null) {
@@ -86,6 +97,10 @@ export function readCurlCommand(line: string): CurlRequest {
     switch (meaning) {
       case 'header':
         if (value !== null) addHeader(value)
+        break
+      case 'unread':
+        notes.push(`what ${option} stands for was not read`)
+        isPartial = true
         break
       case 'method':
         method = value ?? ''
@@ -99,7 +114,7 @@ export function readCurlCommand(line: string): CurlRequest {
       case 'head':
       case 'get':
       case 'data':
-        implies[meaning] = true
+        given[meaning] = true
         break
       case undefined:
         if (!HARMLESS.has(option)) notes.push(`${option} was ignored`)
@@ -110,12 +125,19 @@ export function readCurlCommand(line: string): CurlRequest {
   }
   const urls = [...named, ...bare]
   if (urls.length > 1) notes.push(`${urls.length - 1} more words that may be URLs were ignored`)
-  const implied = implies.head ? 'HEAD' : implies.data && !implies.get ? 'POST' : 'GET'
-  return { method: method ?? implied, url: withScheme(urls[0]), headers, notes }
+  const implied = given.head ? 'HEAD' : given.data && !given.get ? 'POST' : 'GET'
+  return {
+    method: method ?? implied,
+    url: withScheme(urls[0]),
+    headers,
+    isPartial,
+    notes,
+  }
 
   function addHeader(text: string): void {
     if (text.startsWith('@')) {
       notes.push('header fields in a file were not read')
+      isPartial = true
       return
     }
     const [, empty] = /^([^:;]+);\s*$/.exec(text) ?? []
@@ -166,7 +188,7 @@ function hasValue(option: string, next: string | undefined): boolean {
 
 function takesValue(option: string): boolean {
   const meant = MEANT[option]
-  return meant !== undefined && meant !== 'head' && meant !== 'get'
+  return meant !== undefined && !SWITCHES.has(meant)
 }
 
 function withScheme(url: string | undefined): string | null {

@@ -9,6 +9,8 @@ export interface PastedRequest {
   /** Request target: path and query, as it stands on the wire; null where the text has none. */
   readonly target: string | null
   readonly headers: readonly (readonly [name: string, value: string])[]
+  /** More header fields may have been sent: from a file that a curl command names, or behind an open quote. */
+  readonly isPartial: boolean
   /** What was not taken into account, in words; never a value. */
   readonly notes: readonly string[]
 }
@@ -57,5 +59,5 @@ function readLines(lines: readonly string[]): PastedRequest {
     else if (!name.startsWith(':')) headers.push([name, trimmed(value!)])
   }
   const isAbsolute = target !== null && /^https?:\/\//i.test(target)
-  return { method, url: isAbsolute ? target : null, target, headers, notes }
+  return { method, url: isAbsolute ? target : null, target, headers, isPartial: false, notes }
 }
