@@ -117,6 +117,15 @@ describe('wimse inspect', () => {
     expect(elsewhere).toMatchObject({ code: 1, verdict: 'refused' })
   })
 
+  it('reads the URL as curl sends it', async () => {
+    const inspect = async (more: string) => {
+      const text = `curl ${more} ${options(fields)} ${URL_CALLED.replace('/stock', '/a/../stock')}`
+      return (await place.wimse(['inspect', ...TRUST, ...at(NOW)], text)).stdout
+    }
+    expect(await inspect('')).toMatch(/\naccepted\n$/)
+    expect(await inspect('--path-as-is')).toContain('refused: 400 WIMSE_TARGET_INVALID')
+  })
+
   it('tells what it did not read, and gives its JSON the shape that is documented', async () => {
     const text = `curl --frobnicate -H 'Workload-Proof-Token: nonsense' ${URL_CALLED}`
     const { code, stdout, stderr } = await place.wimse(['inspect', '--json', ...at(NOW)], text)

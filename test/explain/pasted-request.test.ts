@@ -48,6 +48,26 @@ describe('parsePastedRequest() reads a curl command', () => {
     expect(notes.join()).not.toContain('secret')
   })
 
+  it('takes dot segments out of the path as curl does, unless told otherwise', () => {
+    const sent = (path: string, options = ''): string | null =>
+      parsePastedRequest(`curl ${options} 'http://h:1/${path}'`).url
+    // What curl 7.88 sends.
+    const paths: Readonly<Record<string, string>> = {
+      'a/../stock/42': 'stock/42',
+      'a/./b/.': 'a/b/',
+      'a/..': '',
+      '..//x': '/x',
+      'a/%2e%2e/stock': 'a/%2e%2e/stock',
+      'a//../b': 'a/b',
+      '../../x?q=/../y': 'x?q=/../y',
+      'a/b/..?x': 'a/?x',
+      '...': '...',
+    }
+    for (const [written, target] of Object.entries(paths)) expect(sent(written)).toBe(`http://h:1/${target}`)
+    expect(sent('a/../b', '--path-as-is')).toBe('http://h:1/a/../b')
+    expect(parsePastedRequest("curl 'http://h?/../x'").url).toBe('http://h?/../x')
+  })
+
   it('says where more fields may have been sent', () => {
     const isPartial = (options: string): boolean =>
       parsePastedRequest(`curl --silent ${options} ${URL}`).isPartial

@@ -11,7 +11,7 @@ export interface CurlRequest {
   readonly notes: readonly string[]
 }
 
-type Meaning = 'header' | 'unread' | 'method' | 'url' | 'bearer' | 'data' | 'head' | 'get'
+type Meaning = 'header' | 'unread' | 'method' | 'url' | 'bearer' | 'data' | 'head' | 'get' | 'asIs'
 
 /** Options that matter here, by all their names. */
 const MEANT: Readonly<Record<string, Meaning>> = {
@@ -23,6 +23,7 @@ const MEANT: Readonly<Record<string, Meaning>> = {
   '-X': 'method',
   '--request': 'method',
   '--url': 'url',
+  '--path-as-is': 'asIs',
   '--oauth2-bearer': 'bearer',
   '-I': 'head',
   '--head': 'head',
@@ -40,7 +41,7 @@ const MEANT: Readonly<Record<string, Meaning>> = {
 }
 
 /** Those of them that have no value. */
-const SWITCHES: ReadonlySet<Meaning> = new Set(['head', 'get'])
+const SWITCHES: ReadonlySet<Meaning> = new Set(['head', 'get', 'asIs'])
 
 /** Short options with a value, beside those above: what follows them is no URL. */
 const SHORT_WITH_VALUE = 'AbcCDeEhKmoPQrtTuUwxyYz'
@@ -85,7 +86,7 @@ export function readCurlCommand(line: string): CurlRequest {
   const named: string[] = []
   const bare: string[] = []
   let method: string | null = null
-  const given = { head: false, get: false, data: false }
+  const given = { head: false, get: false, data: false, asIs: false }
   let isPartial = unclosed
 
   for (const { option, value } of readOptions(words)) {
@@ -114,6 +115,7 @@ export function readCurlCommand(line: string): CurlRequest {
       case 'head':
       case 'get':
       case 'data':
+      case 'asIs':
         given[meaning] = true
         break
       case undefined:
@@ -126,9 +128,10 @@ export function readCurlCommand(line: string): CurlRequest {
   const urls = [...named, ...bare]
   if (urls.length > 1) notes.push(`${urls.length - 1} more words that may be URLs were ignored`)
   const implied = given.head ? 'HEAD' : given.data && !given.get ? 'POST' : 'GET'
+  const url = withScheme(urls[0])
   return {
     method: method ?? implied,
-    url: withScheme(urls[0]),
+    url: url === null || given.asIs ? url : withoutDotSegments(url),
     headers,
     isPartial,
     notes,
@@ -194,4 +197,18 @@ function takesValue(option: string): boolean {
 function withScheme(url: string | undefined): string | null {
   if (url === undefined || url === '') return null
   return /^[a-z][a-z0-9+.-]*:\/\//i.test(url) ? url : `http://${url}`
+}
+
+/** As curl does it before it sends: only as they stand, escaped ones not until lately. */
+function withoutDotSegments(url: string): string {
+  const [, origin, path, query] = /^([^:]+:\/\/[^/?#]*)\/([^?#]*)(.*)$/s.exec(url) ?? []
+  if (path === undefined) return url
+  const kept: string[] = []
+  const segments = path.split('/')
+  for (const [index, segment] of segments.entries()) {
+    if (segment === '..') kept.pop()
+    else if (segment !== '.') kept.push(segment)
+    if (index === segments.length - 1 && /^\.\.?$/.test(segment)) kept.push('')
+  }
+  return `${origin!}/${kept.join('/')}${query!}`
 }
