@@ -13,6 +13,8 @@ describe('parsePastedRequest() reads a curl command', () => {
     'over several lines, behind a prompt': `$ curl '${URL}' \\\n  -H 'Workload-Identity-Token: a.b.c' \\\r\n  -H'Workload-Proof-Token:d.e.f'`,
     "with $'…' as browsers copy it": `curl $'https:\\u002f\\x2finventory.example.com/stock/42?all=1' -H $'Workload-Identity-Token: a.b.c' -H $'Workload-Proof-Token: d.e.f' --compressed`,
     'with switches in one word': `curl -sSiH 'Workload-Identity-Token: a.b.c' -H 'Workload-Proof-Token: d.e.f' -o out.json --max-time 3 '${URL}'`,
+    'with carets, as browsers copy it for cmd.exe': `curl ^"${URL.replace(/[:?&]/g, '^$&')}^" ^\r\n  -H ^"Workload-Identity-Token: a.b.c^" ^\r\n  -H ^"Workload-Proof-Token: d.e.f^" ^\r\n  --data-raw ^"^{^\\^"a^\\^":1^}^^^\n\n^" -G`,
+    'with quotes and carets, as they did before': `curl "${URL}" ^\n  -H "Workload-Identity-Token: a.b.c" ^\n  -H "Workload-Proof-Token: d.e.f"`,
     'with quotes inside a word': `curl https://inventory'.example'.com"/stock/42?all=1" -H Workload-Identity-Token:\\ a.b.c -H 'Workload-Proof-Token: 'd.e.f`,
   }
   for (const [how, text] of Object.entries(spellings)) {

@@ -77,7 +77,7 @@ const HARMLESS: ReadonlySet<string> = new Set(
 
 /** Reads a curl command as its shell and curl would. Nothing is run and no file is read. */
 export function readCurlCommand(line: string): CurlRequest {
-  const { words, cutOff, unclosed } = splitShellWords(line)
+  const { words, cutOff, unclosed } = splitShellWords(isOfWindows(line) ? withoutCarets(line) : line)
   const notes: string[] = []
   if (cutOff) notes.push('what follows the curl command was not read')
   if (unclosed) notes.push('a quote is not closed, and what follows it was not read')
@@ -151,6 +151,22 @@ export function readCurlCommand(line: string): CurlRequest {
     else if (value === '') notes.push('a header with nothing behind its colon is one curl takes away')
     else headers.push([text.slice(0, colon).trim(), value])
   }
+}
+
+/** Whether a command is written for cmd.exe, as browsers copy it: quotes and ends of lines behind a caret. */
+function isOfWindows(line: string): boolean {
+  return /\s\^(?:"|\r?\n)/.test(line)
+}
+
+/**
+ * Outside of quotes a caret goes, and what it stands before stays; at the end of a line both go, and an empty
+ * line behind it is a break.
+ */
+function withoutCarets(line: string): string {
+  return line.replace(
+    /("[^"]*")|\^(?:\r?\n(\r?\n)?|(.))/gs,
+    (_, quoted = '', lineBreak = '', escaped = '') => `${quoted}${lineBreak}${escaped}`,
+  )
 }
 
 /** An option with its value, or a word that is none. */
