@@ -50,6 +50,11 @@ describe('parsePastedRequest() reads a curl command', () => {
     expect(notes.join()).not.toContain('secret')
   })
 
+  it('lets a field take the place of --oauth2-bearer, as curl does', () => {
+    const { headers } = parsePastedRequest(`curl --oauth2-bearer t -H 'authorization: WPT d.e.f' ${URL}`)
+    expect(headers).toEqual([['authorization', 'WPT d.e.f']])
+  })
+
   it('takes dot segments out of the path as curl does, unless told otherwise', () => {
     const sent = (path: string, options = ''): string | null =>
       parsePastedRequest(`curl ${options} 'http://h:1/${path}'`).url

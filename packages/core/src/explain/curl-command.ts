@@ -82,6 +82,7 @@ export function readCurlCommand(line: string): CurlRequest {
   if (cutOff) notes.push('what follows the curl command was not read')
   if (unclosed) notes.push('a quote is not closed, and what follows it was not read')
   const headers: (readonly [string, string])[] = []
+  let bearer: string | null = null
   /** By `--url`, and words that are no option; the first are sure to be URLs. */
   const named: string[] = []
   const bare: string[] = []
@@ -110,7 +111,7 @@ export function readCurlCommand(line: string): CurlRequest {
         named.push(value ?? '')
         break
       case 'bearer':
-        headers.push(['Authorization', `Bearer ${value ?? ''}`])
+        bearer = value ?? ''
         break
       case 'head':
       case 'get':
@@ -124,6 +125,10 @@ export function readCurlCommand(line: string): CurlRequest {
       default:
         meaning satisfies never
     }
+  }
+  // A field of the name that is given takes its place.
+  if (bearer !== null && !headers.some(([name]) => name.toLowerCase() === 'authorization')) {
+    headers.unshift(['Authorization', `Bearer ${bearer}`])
   }
   const urls = [...named, ...bare]
   if (urls.length > 1) notes.push(`${urls.length - 1} more words that may be URLs were ignored`)
