@@ -183,6 +183,16 @@ describe('explain()', () => {
     ['JWK set', { trustDomains: undefined as never, jwks: {} }],
     ['usable key', { trustDomains: { 'wimse://example.com': { jwks: { keys: [{ kty: 'oct' }] } } } }],
     ['trustDomains', { trustDomains: { 'example.com': {} } }],
+    ['jwks', { jwks: { keys: [{ kty: 'oct' }] } }],
+    ['trustDomains.*jwks', { trustDomains: { 'wimse://example.com': { jwks: {} } } }],
+    [
+      'trustDomains.*algorithms',
+      { trustDomains: { 'spiffe://example.org': { profile: 'wit-svid', algorithms: ['EdDSA'] } } },
+    ],
+    [
+      'trustDomains.*algorithms',
+      { algorithms: ['Ed25519'], trustDomains: { 'spiffe://example.org': { profile: 'wit-svid' } } },
+    ],
     ['clockTolerance', { clockTolerance: 61 }],
     ['revisions', { revisions: [] }],
     ['unknown option', { leniency: true } as object],
@@ -193,6 +203,12 @@ describe('explain()', () => {
       await expect(explained({}, policy)).rejects.toBeInstanceOf(TypeError)
     })
   }
+
+  it('takes a WIT-SVID domain that has an algorithm left', async () => {
+    const spiffe = { profile: 'wit-svid', algorithms: ['EdDSA', 'ES256'] } as const
+    const { code } = await explained({}, { trustDomains: { 'spiffe://example.org': spiffe } })
+    expect(code).toBe('WIMSE_WIT_TRUST_DOMAIN')
+  })
 
   it('throws when nobody says what was called', async () => {
     await expect(explain({}, { now: NOON, audience: ORIGIN }, crypto)).rejects.toThrow(

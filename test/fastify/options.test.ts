@@ -1,6 +1,7 @@
 import Fastify from 'fastify'
 import { describe, expect, it } from 'vitest'
 import { wimse, type WimseOptions, type WimseRouteOptions } from 'fastify-wimse'
+import { explain, type ExplainPolicy, webCrypto } from 'wimse/explain'
 import { createTestIdentityServer } from 'wimse-testkit'
 
 const { trustDomains, jwks } = createTestIdentityServer({ origin: 'wimse://example.com' })
@@ -45,6 +46,17 @@ const wrong: readonly (readonly [option: string, value: unknown])[] = [
   ['trustDomains', undefined],
   ['trustDomains', {}],
   ['trustDomains', [trustDomains]],
+  ['trustDomains', []],
+  ['trustDomains', null],
+  ['trustDomains["wimse://example.com"]', { 'wimse://example.com': null }],
+  [
+    'trustDomains["wimse://example.com"]',
+    { 'wimse://example.com': { jwks, issuers: ['https://a.example'] } },
+  ],
+  [
+    'trustDomains["wimse://example.com"]',
+    { 'wimse://example.com': { jwks: { keys: Array.from({ length: 257 }, () => jwks.keys[0]) } } },
+  ],
   ['trustDomains["example.com"]', { 'example.com': { jwks } }],
   ['trustDomains["wimse://example.com/path"]', { 'wimse://example.com/path': { jwks } }],
   ['trustDomains["wimse://Example.com"]', { 'wimse://Example.com': { jwks } }],
@@ -82,9 +94,12 @@ const wrong: readonly (readonly [option: string, value: unknown])[] = [
     'trustDomains["spiffe://example.com"].profile',
     { 'spiffe://example.com': { jwks, profile: 'wit-svid', algorithms: ['EdDSA', 'Ed25519'] } },
   ],
+  ['trustDomains["spiffe://example.com"].profile', { 'spiffe://example.com': { jwks, profile: 'svid' } }],
+  ['trustDomains["spiffe://example.com"].profile', { 'spiffe://example.com': { jwks, profile: null } }],
   ['interop', 'derive'],
   ['interop', { confirmation: 'derive' }],
   ['interop.confirmationAlgorithm', { confirmationAlgorithm: 'any' }],
+  ['interop.confirmationAlgorithm', { confirmationAlgorithm: 'derived' }],
   ['onTrustEvent', {}],
   ['witCacheSize', 0],
   ['witCacheSize', '10000'],
@@ -108,6 +123,7 @@ const wrong: readonly (readonly [option: string, value: unknown])[] = [
   ['clockTolerance', Number.NaN],
   ['maxProofLifetime', 0],
   ['maxProofLifetime', Number.POSITIVE_INFINITY],
+  ['maxProofLifetime', 86_401],
   ['maxTokenLifetime', '1h'],
   ['maxTokenBytes', 1],
   ['maxTokenBytes', 1000.5],
@@ -133,16 +149,58 @@ const wrong: readonly (readonly [option: string, value: unknown])[] = [
   ['maxProofLifeTime', 60],
 ]
 
+const shown = (value: unknown): string => (JSON.stringify(value) ?? String(value)).slice(0, 500)
+
 describe('registration', () => {
   it('takes the least that is needed', async () => expect(await start(good)).toBeUndefined())
 
   for (const [option, value] of wrong) {
     const name = option.split(/[."[]/)[0]!
-    it(`throws for ${option}: ${JSON.stringify(value) ?? String(value)}, and names the option`, async () => {
+    it(`throws for ${option}: ${shown(value)}, and names the option`, async () => {
       const failure = await start({ ...good, [name]: value }).then(
         () => 'registered',
         (error: unknown) => error,
       )
+      expect(failure).toBeInstanceOf(TypeError)
+      expect((failure as Error).message).toContain(option)
+    })
+  }
+})
+
+/** Options that `explain()` takes by the same names. */
+const ALSO_EXPLAINED: readonly (keyof ExplainPolicy & keyof WimseOptions)[] = [
+  'audience',
+  'trustDomains',
+  'revisions',
+  'clockTolerance',
+  'maxProofLifetime',
+  'maxTokenLifetime',
+  'maxTokenBytes',
+  'algorithms',
+  'otherTokens',
+  'interop',
+]
+
+/** What may be left out there. */
+const LEFT_OUT: ReadonlySet<unknown> = new Set([undefined, JSON.stringify({ 'wimse://example.com': {} })])
+
+describe('a policy of explain()', () => {
+  const explained = async (policy: object) => {
+    const request = { url: 'https://inventory.example.com/stock' }
+    return explain(request, { now: 0, ...good, ...policy }, webCrypto())
+  }
+
+  it('takes the least that is needed, and no keys', async () => {
+    expect((await explained({})).verdict).toBe('refused')
+    expect((await explained({ audience: undefined, trustDomains: undefined })).verdict).toBe('refused')
+    expect((await explained({ trustDomains: { 'wimse://example.com': {} } })).verdict).toBe('refused')
+  })
+
+  for (const [option, value] of wrong) {
+    const name = option.split(/[."[]/)[0]!
+    if (!ALSO_EXPLAINED.some((one) => one === name) || LEFT_OUT.has(JSON.stringify(value))) continue
+    it(`throws as well for ${option}: ${shown(value)}`, async () => {
+      const failure = await explained({ [name]: value }).catch((error: unknown) => error)
       expect(failure).toBeInstanceOf(TypeError)
       expect((failure as Error).message).toContain(option)
     })

@@ -15,18 +15,20 @@ const SPIFFE_USES: ReadonlySet<unknown> = new Set(['wit-svid', 'jwt-svid', 'x509
  * Reads a JWK set or a SPIFFE bundle as a service does, whose reader imports the keys and so runs on a server
  * alone. A key that cannot be used is left out and reported.
  *
- * @throws TypeError when it is not a JWK set, or has entries and none that can be used
+ * @throws TypeError when it is not a JWK set, has more than 256 keys for this, or some and none can be used
  */
 export function readKeySet(jwks: unknown): KeySet {
   const entries = (jwks as { keys?: unknown } | null)?.keys
   if (!Array.isArray(entries)) throw new TypeError('not a JWK set: it has no array of keys')
   const isSpiffe = entries.some((entry) => SPIFFE_USES.has(useOf(entry)))
-  const read = entries
-    .map((entry, index) => ({ entry: entry as unknown, index }))
-    .filter(({ entry }) => !isSpiffe || useOf(entry) === 'wit-svid')
-    .map(({ entry, index }) => ({ index, key: readEntry(entry) }))
-  const keys = read.map(({ key }) => key).filter((key) => typeof key !== 'string')
-  const skipped = read.flatMap(({ index, key }) =>
+  const considered = [...entries.entries()].filter(([, entry]) => !isSpiffe || useOf(entry) === 'wit-svid')
+  const read = considered.map(([index, entry]) => [index, readEntry(entry)] as const)
+  if (read.filter(([, key]) => typeof key !== 'string').length > MOST_KEYS) {
+    throw new TypeError(`the key set has more than ${MOST_KEYS} keys`)
+  }
+  const checked = read.map(([index, key]) => [index, onCurve(key)] as const)
+  const keys = checked.map(([, key]) => key).filter((key) => typeof key !== 'string')
+  const skipped = checked.flatMap(([index, key]) =>
     typeof key === 'string' ? [`keys[${index}]: ${key}`] : [],
   )
   if (read.length > 0 && keys.length === 0) {
@@ -35,15 +37,21 @@ export function readKeySet(jwks: unknown): KeySet {
   return { keys, skipped }
 }
 
+/** As many as a service takes. */
+const MOST_KEYS = 256
+
 /** Reads one public key, down to whether its point is on the curve. @returns it, or what is wrong with it */
 export function readUsableJwk(jwk: JsonObject, acceptedUses: readonly string[]): ReadJwk | string {
-  const read = readPublicJwk(jwk, acceptedUses)
-  return typeof read === 'string' || isOnCurve(read.jwk) ? read : 'not on its curve'
+  return onCurve(readPublicJwk(jwk, acceptedUses))
+}
+
+function onCurve(key: ReadJwk | string): ReadJwk | string {
+  return typeof key === 'string' || isOnCurve(key.jwk) ? key : 'not on its curve'
 }
 
 function readEntry(entry: unknown): ReadJwk | string {
   if (typeof entry !== 'object' || entry === null) return 'not an object'
-  return readUsableJwk(entry as JsonObject, ['sig', 'wit-svid'])
+  return readPublicJwk(entry as JsonObject, ['sig', 'wit-svid'])
 }
 
 function useOf(entry: unknown): unknown {

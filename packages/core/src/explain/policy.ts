@@ -89,26 +89,17 @@ const POLICY: readonly (keyof ExplainPolicy)[] = [
 /** Checks a policy. @throws TypeError naming the member that is wrong */
 export function readPolicy(policy: ExplainPolicy, origin: string | null): ReadPolicy {
   refuseUnknownOptions('explain', policy, POLICY)
-  const { now, trustDomains, jwks, interop = {} } = policy
+  const { now, trustDomains, jwks } = policy
   if (!Number.isFinite(now)) throw new TypeError('option now must be epoch seconds')
-  const audience = policy.audience ?? origin
+  const audience = policy.audience === undefined ? origin : policy.audience
   if (audience === null) throw new TypeError('option audience is required, or the url of the request')
   const algorithms = readAlgorithms('algorithms', policy.algorithms, ALGORITHM_NAMES)
-  refuseUnknownOptions('option interop', interop, ['confirmationAlgorithm'])
   return {
     now,
     audience: createAudienceMatcher(audience),
-    trustDomains:
-      trustDomains === undefined
-        ? null
-        : new Map(
-            Object.entries(trustDomains).map(([name, domain]) => [
-              name,
-              readDomain(name, domain, algorithms),
-            ]),
-          ),
+    trustDomains: trustDomains === undefined ? null : readTrustDomains(trustDomains, algorithms),
     anyDomain: {
-      keys: jwks === undefined ? null : readKeySet(jwks),
+      keys: readKeys('jwks', jwks),
       issuers: null,
       algorithms,
       confirmationAlgorithms: algorithms,
@@ -116,32 +107,66 @@ export function readPolicy(policy: ExplainPolicy, origin: string | null): ReadPo
     },
     revisions: readRevisions(policy.revisions),
     clockTolerance: readNumber('clockTolerance', policy.clockTolerance, { default: 5, min: 0, max: 60 }),
-    maxProofLifetime: readNumber('maxProofLifetime', policy.maxProofLifetime, { default: 300, min: 1 }),
+    maxProofLifetime: readNumber('maxProofLifetime', policy.maxProofLifetime, {
+      default: 300,
+      min: 1,
+      max: 86_400,
+    }),
     maxTokenLifetime: readNumber('maxTokenLifetime', policy.maxTokenLifetime, { default: 86_400, min: 1 }),
-    maxTokenBytes: readNumber('maxTokenBytes', policy.maxTokenBytes, { default: 16_384, min: 256 }),
+    maxTokenBytes: readNumber('maxTokenBytes', policy.maxTokenBytes, {
+      default: 16_384,
+      min: 256,
+      integer: true,
+    }),
     algorithms,
     otherTokens: readFieldNames('otherTokens', policy.otherTokens),
-    deriveConfirmationAlgorithm: interop.confirmationAlgorithm === 'derive',
+    deriveConfirmationAlgorithm: readInterop(policy.interop),
   }
 }
 
-function readDomain(
+function readTrustDomains(
+  trustDomains: unknown,
+  accepted: ReadonlySet<string>,
+): ReadonlyMap<string, ReadTrustDomain> {
+  if (typeof trustDomains !== 'object' || trustDomains === null || Array.isArray(trustDomains)) {
+    throw new TypeError('option trustDomains must be an object: { "wimse://example.com": { jwks } }')
+  }
+  const entries = Object.entries(trustDomains as Record<string, ExplainTrustDomain>)
+  if (entries.length === 0) throw new TypeError('option trustDomains names no trust domain')
+  return new Map(entries.map(([origin, domain]) => [origin, readTrustDomain(origin, domain, accepted)]))
+}
+
+function readTrustDomain(
   origin: string,
-  { jwks, issuer, algorithms, profile = 'wit' }: ExplainTrustDomain,
+  domain: ExplainTrustDomain,
   accepted: ReadonlySet<string>,
 ): ReadTrustDomain {
   const name = `trustDomains["${origin}"]`
-  if (!isTrustDomain(origin)) throw new TypeError(`option ${name} is not scheme and trust domain`)
+  if (!isTrustDomain(origin)) {
+    throw new TypeError(`option ${name} is not scheme and trust domain, such as wimse://example.com`)
+  }
+  refuseUnknownOptions(`option ${name}`, domain, ['jwks', 'issuer', 'algorithms', 'profile'])
+  const { jwks, issuer, algorithms, profile = 'wit' } = domain
+  if (profile !== 'wit' && profile !== 'wit-svid') {
+    throw new TypeError(`option ${name}.profile must be wit or wit-svid`)
+  }
   const isSvid = profile === 'wit-svid'
+  if (isSvid && !origin.startsWith('spiffe://')) {
+    throw new TypeError(`option ${name}.profile is wit-svid, which is for spiffe:// alone`)
+  }
+  const issuers =
+    issuer === undefined
+      ? null
+      : new Set(readStrings(`${name}.issuer`, typeof issuer === 'string' ? [issuer] : issuer))
+  if (issuers?.size === 0) throw new TypeError(`option ${name}.issuer must not be empty`)
   const within = (names: ReadonlySet<string>): ReadonlySet<string> =>
     isSvid ? new Set([...names].filter((one) => SVID_ALGORITHMS.test(one))) : names
+  const own = within(readAlgorithms(`${name}.algorithms`, algorithms, [...accepted]))
+  if (own.size === 0) throw new TypeError(`option ${name}.algorithms has none that a WIT-SVID may have`)
   return {
-    keys: jwks === undefined ? null : readKeySet(jwks),
-    issuers:
-      issuer === undefined
-        ? null
-        : new Set(readStrings(`${name}.issuer`, typeof issuer === 'string' ? [issuer] : issuer)),
-    algorithms: within(readAlgorithms(`${name}.algorithms`, algorithms, [...accepted])),
+    keys: readKeys(`${name}.jwks`, jwks),
+    issuers,
+    algorithms: own,
     confirmationAlgorithms: within(accepted),
     isSvid,
   }
@@ -149,12 +174,31 @@ function readDomain(
 
 const SVID_ALGORITHMS = /^(?:RS|PS|ES)(?:256|384|512)$/
 
+function readKeys(name: string, jwks: unknown): KeySet | null {
+  if (jwks === undefined) return null
+  try {
+    return readKeySet(jwks)
+  } catch (cause) {
+    throw new TypeError(`option ${name}: ${(cause as Error).message}`, { cause })
+  }
+}
+
 function readAlgorithms(name: string, value: unknown, known: readonly string[]): ReadonlySet<string> {
   const names = readStrings(name, value === undefined ? known : value)
   if (names.length === 0 || names.some((one) => !known.includes(one))) {
     throw new TypeError(`option ${name} must be some of ${known.join(', ')}`)
   }
   return new Set(names)
+}
+
+function readInterop(interop: ExplainPolicy['interop']): boolean {
+  if (interop === undefined) return false
+  refuseUnknownOptions('option interop', interop, ['confirmationAlgorithm'])
+  const { confirmationAlgorithm } = interop
+  if (confirmationAlgorithm === undefined || confirmationAlgorithm === 'derive') {
+    return confirmationAlgorithm === 'derive'
+  }
+  throw new TypeError("option interop.confirmationAlgorithm must be 'derive'")
 }
 
 function readRevisions(value: unknown): readonly Revision[] {
