@@ -76,7 +76,20 @@ describe('the services in processes of their own', () => {
   })
   afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
-  it('take an order from their environment to the end, and close on SIGTERM', async () => {
+  /** What a compose file or a shell leaves behind where there is no value. */
+  const BLANK = Object.fromEntries(
+    (
+      'HOST LOG_LEVEL KEY_LIFETIME WIT_LIFETIME PER_MINUTE_ADDRESS PER_MINUTE_WORKLOAD TRUSTED_PROXIES ' +
+      'TLS_CERT_FILE TLS_KEY_FILE CA_FILE VALKEY_URL AUDIENCE_PREFIX LEGACY_TOKENS_FILE REPLICA_AUDIENCE ALLOW_INSECURE'
+    )
+      .split(' ')
+      .map((name) => [name, '']),
+  )
+
+  it.each([
+    ['', {}],
+    [', the rest of which is empty', BLANK],
+  ])('take an order from their environment%s, to the end, and close on SIGTERM', async (_, rest) => {
     const [identityPort, inventoryPort, checkoutPort, consolePort] = [
       await freePort(0),
       await freePort(0),
@@ -85,6 +98,7 @@ describe('the services in processes of their own', () => {
     ]
     const inventoryUrl = `http://127.0.0.1:${inventoryPort}`
     const identityServer = start('identity-server/dist/main.js', [], {
+      ...rest,
       PORT: String(identityPort),
       TRUST_DOMAIN: 'wimse://example.com',
       PUBLIC_URL: `http://127.0.0.1:${identityPort}`,
@@ -94,6 +108,7 @@ describe('the services in processes of their own', () => {
     })
     await identityServer.says(/Server listening/)
     const inventory = start('inventory/dist/main.js', [], {
+      ...rest,
       PORT: String(inventoryPort),
       AUDIENCE: inventoryUrl,
       TRUST_DOMAIN: 'wimse://example.com',
@@ -103,6 +118,7 @@ describe('the services in processes of their own', () => {
     })
     await inventory.says(/Server listening/)
     const checkout = start('checkout/dist/main.js', [], {
+      ...rest,
       PORT: String(checkoutPort),
       IDENTITY_SERVER_URL: `http://127.0.0.1:${identityPort}`,
       BOOTSTRAP_FILE: bootstrapFile,
@@ -120,6 +136,7 @@ describe('the services in processes of their own', () => {
 
     const consoleUrl = `http://127.0.0.1:${consolePort}`
     const console = start('console/dist/main.js', [], {
+      ...rest,
       PORT: String(consolePort),
       ORIGINS: consoleUrl,
       IDENTITY_SERVER_URL: `http://127.0.0.1:${identityPort}`,
@@ -150,12 +167,29 @@ describe('the services in processes of their own', () => {
       expect(program.stdout() + program.stderr()).not.toMatch(/eyJ[\w-]+/)
       expect(program.stdout() + program.stderr()).not.toContain(secret)
       expect(program.stdout() + program.stderr()).not.toContain(consoleSecret)
+      const addresses = program.stdout().match(/(?<=listening at )http:[^"]+/g)
+      expect(addresses).toEqual([expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/)])
     }
     expect(inventory.stdout()).toContain('"caller":"wimse://example.com/checkout"')
     const [audit] = readFileSync(join(folder, 'audit', 'log.jsonl'), 'utf8').split('\n')
     expect(JSON.parse(audit!)).toMatchObject({
       audit: { event: 'issued', subject: 'wimse://example.com/checkout' },
     })
+  })
+
+  it('listen on 8080, and log to standard output, where that is left empty', async () => {
+    const { stdout, stderr, exitCode, says } = start('identity-server/dist/main.js', [], {
+      ...BLANK,
+      PORT: '',
+      AUDIT_LOG: '',
+      TRUST_DOMAIN: 'wimse://example.com',
+      PUBLIC_URL: 'http://127.0.0.1:8080',
+      REGISTRY_FILE: registryFile,
+      KEYS_FOLDER: join(folder, 'keys'),
+    })
+    // Somebody else may have the port.
+    await Promise.race([says(/listening/).catch(() => undefined), exitCode])
+    expect(stdout() + stderr()).toMatch(/(?:listening at http:\/\/|EADDRINUSE.*)127\.0\.0\.1:8080/)
   })
 
   const incomplete: readonly { path: string; env: Record<string, string>; missing: string }[] = [

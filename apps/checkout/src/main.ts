@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs'
 import { identityServerCredentials } from 'fastify-wimse-client'
 import { createCheckout } from './index.js'
 
-const { HOST = '127.0.0.1', PORT = '8080', LOG_LEVEL = 'info', CA_FILE } = process.env
+// Empty is not set: HOST= would be every interface.
+const env = Object.fromEntries(Object.entries(process.env).filter(([, value]) => value !== ''))
+const { HOST = '127.0.0.1', PORT = '8080', LOG_LEVEL = 'info', CA_FILE } = env
 
 const app = await createCheckout({
   credentials: identityServerCredentials({
@@ -20,7 +22,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 await app.listen({ host: HOST, port: Number(PORT) })
 
 function required(name: string): string {
-  const value = process.env[name]
-  if (value === undefined || value === '') throw new TypeError(`${name} is not set`)
+  const value = env[name]
+  if (value === undefined) throw new TypeError(`${name} is not set`)
   return value
 }

@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs'
 import { identityServerCredentials } from 'fastify-wimse-client'
 import { createConsole } from './index.js'
 
-const { HOST = '127.0.0.1', PORT = '8080', LOG_LEVEL = 'info', REPLICA_AUDIENCE } = process.env
+// Empty is not set: HOST= would be every interface.
+const env = Object.fromEntries(Object.entries(process.env).filter(([, value]) => value !== ''))
+const { HOST = '127.0.0.1', PORT = '8080', LOG_LEVEL = 'info', REPLICA_AUDIENCE } = env
 
 const identityServer = required('IDENTITY_SERVER_URL')
 const app = await createConsole({
@@ -23,7 +25,7 @@ const app = await createConsole({
   replicas: required('REPLICA_URLS')
     .split(',')
     .map((url) => ({ url, ...(REPLICA_AUDIENCE === undefined ? {} : { audience: REPLICA_AUDIENCE }) })),
-  allowInsecure: process.env['ALLOW_INSECURE'] === 'true',
+  allowInsecure: env['ALLOW_INSECURE'] === 'true',
   log: { level: LOG_LEVEL },
 })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void app.close())
@@ -35,7 +37,7 @@ function secret(name: string): string {
 }
 
 function required(name: string): string {
-  const value = process.env[name]
-  if (value === undefined || value === '') throw new TypeError(`${name} is not set`)
+  const value = env[name]
+  if (value === undefined) throw new TypeError(`${name} is not set`)
   return value
 }

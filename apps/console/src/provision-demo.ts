@@ -1,4 +1,5 @@
 import { provision } from './provision.js'
 
-const folder = process.env['PROVISION_FOLDER'] ?? '/srv/provision'
+const { PROVISION_FOLDER = '' } = process.env
+const folder = PROVISION_FOLDER === '' ? '/srv/provision' : PROVISION_FOLDER
 process.stdout.write((await provision(folder)) ? 'secrets and certificates made\n' : 'all there already\n')

@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { createIdentityServer } from './index.js'
 
-const { HOST = '127.0.0.1', PORT = '8080', LOG_LEVEL = 'info' } = process.env
+// Empty is not set: HOST= would be every interface.
+const env = Object.fromEntries(Object.entries(process.env).filter(([, value]) => value !== ''))
+const { HOST = '127.0.0.1', PORT = '8080', LOG_LEVEL = 'info' } = env
 
 const app = await createIdentityServer({
   trustDomain: required('TRUST_DOMAIN'),
@@ -14,8 +16,8 @@ const app = await createIdentityServer({
     address: optionalNumber('PER_MINUTE_ADDRESS'),
     workload: optionalNumber('PER_MINUTE_WORKLOAD'),
   },
-  trustedProxies: process.env['TRUSTED_PROXIES']?.split(','),
-  audit: process.env['AUDIT_LOG'],
+  trustedProxies: env['TRUSTED_PROXIES']?.split(','),
+  audit: env['AUDIT_LOG'],
   tls: readTls(),
   log: { level: LOG_LEVEL },
 })
@@ -23,18 +25,18 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 await app.listen({ host: HOST, port: Number(PORT) })
 
 function readTls(): { cert: Buffer; key: Buffer } | undefined {
-  const { TLS_CERT_FILE, TLS_KEY_FILE } = process.env
+  const { TLS_CERT_FILE, TLS_KEY_FILE } = env
   if (TLS_CERT_FILE === undefined && TLS_KEY_FILE === undefined) return undefined
   return { cert: readFileSync(required('TLS_CERT_FILE')), key: readFileSync(required('TLS_KEY_FILE')) }
 }
 
 function optionalNumber(name: string): number | undefined {
-  const value = process.env[name]
+  const value = env[name]
   return value === undefined ? undefined : Number(value)
 }
 
 function required(name: string): string {
-  const value = process.env[name]
-  if (value === undefined || value === '') throw new TypeError(`${name} is not set`)
+  const value = env[name]
+  if (value === undefined) throw new TypeError(`${name} is not set`)
   return value
 }

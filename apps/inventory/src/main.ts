@@ -2,8 +2,10 @@ import { readFileSync } from 'node:fs'
 import { Redis } from 'iovalkey'
 import { createInventory } from './index.js'
 
-const { HOST = '127.0.0.1', PORT = '8080', LOG_LEVEL = 'info', CONSOLE_ID, VALKEY_URL } = process.env
-const { LEGACY_TOKENS_FILE, AUDIENCE_PREFIX } = process.env
+// Empty is not set: HOST= would be every interface.
+const env = Object.fromEntries(Object.entries(process.env).filter(([, value]) => value !== ''))
+const { HOST = '127.0.0.1', PORT = '8080', LOG_LEVEL = 'info', CONSOLE_ID, VALKEY_URL } = env
+const { LEGACY_TOKENS_FILE, AUDIENCE_PREFIX } = env
 
 // Fails at once while it is not there: a request that waits for it would be answered with 503 all the same.
 const valkey =
@@ -38,7 +40,7 @@ function readTokens(path: string): Record<string, string> {
 }
 
 function required(name: string): string {
-  const value = process.env[name]
-  if (value === undefined || value === '') throw new TypeError(`${name} is not set`)
+  const value = env[name]
+  if (value === undefined) throw new TypeError(`${name} is not set`)
   return value
 }
