@@ -500,6 +500,11 @@ describe('createIdentityServer()', () => {
       secrets: { [CHECKOUT]: 'guess-me' },
       message: /at least 16 characters/,
     },
+    ...['correct horse battery staple!', 'sixteen=characters=', 'geheimes-schlüsselwort'].map((secret) => ({
+      what: `a secret that no bearer field can have, ${secret}`,
+      secrets: { [CHECKOUT]: secret },
+      message: /no bearer token: letters, digits/,
+    })),
     {
       what: 'a secret that two workloads share',
       secrets: { [CHECKOUT]: SECRET, [`${TRUST_DOMAIN}/visitor`]: SECRET },
@@ -514,4 +519,11 @@ describe('createIdentityServer()', () => {
       for (const secret of Object.values(secrets)) expect(String(error)).not.toContain(secret)
     })
   }
+
+  it('takes a secret of all that a bearer field can have', async () => {
+    const secret = 'AZaz09-._~+/AZaz09=='
+    const app = await createIdentityServer({ ...good, secrets: { [CHECKOUT]: secret } })
+    expect((await askForWit(app, secret)).response.statusCode).toBe(200)
+    await app.close()
+  })
 })

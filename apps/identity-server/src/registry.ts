@@ -27,6 +27,10 @@ interface Entry {
 }
 
 const SHORTEST_SECRET = 16
+
+/** What a bearer token is made of: RFC 6750 section 2.1. No other secret could ever be shown. */
+const BEARER = /^[\w~+/.-]+=*$/
+
 const READ_EVERY_MS = 10_000
 const WATCH_SETTLES_MS = 50
 
@@ -34,7 +38,7 @@ const WATCH_SETTLES_MS = 50
  * Reads which workload was given which secret. Only hashes are kept.
  *
  * @param secrets secret by workload identifier
- * @throws TypeError for an identifier of another trust domain, and for a secret that is short or shared
+ * @throws TypeError for an identifier of another trust domain, and for a secret that is short, shared or no bearer token
  */
 export function memoryRegistry(trustDomain: string, secrets: Readonly<Record<string, string>>): Registry {
   const entries = readEntries(trustDomain, Object.entries(secrets))
@@ -118,6 +122,11 @@ function readEntries(trustDomain: string, secrets: readonly (readonly [string, s
     if (domain !== trustDomain) throw new TypeError(`${id} is not a workload of ${trustDomain}`)
     if (typeof secret !== 'string' || secret.length < SHORTEST_SECRET) {
       throw new TypeError(`the secret of ${id} must have at least ${SHORTEST_SECRET} characters`)
+    }
+    if (!BEARER.test(secret)) {
+      throw new TypeError(
+        `the secret of ${id} is no bearer token: letters, digits and any of -._~+/, then = if need be`,
+      )
     }
     return { subject: id, hash: hashOf(secret) }
   })
