@@ -104,6 +104,26 @@ describe('the console’s server', () => {
     }
   })
 
+  it('answers a path that it cannot read as it does any other', async () => {
+    const unread = { '/%zz': 400, '/api/calls/%': 400, [`/api/calls/${'1'.repeat(101)}`]: 414 }
+    for (const [path, status] of Object.entries({ '/nowhere': 404, ...unread })) {
+      for (const [host, answer] of [
+        [own(), status],
+        ['evil.example', 403],
+      ] as const) {
+        const { status: answered, headers, body } = await send(`POST ${path}`, `Host: ${host}`, sameOrigin())
+        expect({ path, host, status: answered }).toEqual({ path, host, status: answer })
+        expect(headers).toMatchObject({
+          'cache-control': 'no-store',
+          'content-security-policy': expect.stringContaining("default-src 'none'"),
+          'content-type': 'application/problem+json',
+          'x-content-type-options': 'nosniff',
+        })
+        expect(body).not.toContain(path)
+      }
+    }
+  })
+
   it('makes a call for its own page alone', async () => {
     const path = `/api/calls/${tour.findIndex(({ tried }) => tried === 'an expired proof')}`
     const made = await post(path, sameOrigin(), 'Sec-Fetch-Site: same-origin')

@@ -80,13 +80,19 @@ const HEADERS = {
 export async function createConsole(options: ConsoleOptions): Promise<FastifyInstance> {
   const { origins, services, credentials, log } = options
   const { replicas = [{ url: services.inventory }], allowInsecure = false, page = BUILT_PAGE } = options
+  const faultOf = createOriginGuard(origins)
   const app = Fastify({
     bodyLimit: 1024,
     // A page that is left open asks every two seconds, and must not keep us from ending.
     forceCloseConnections: true,
     logger: { name: 'console', level: 'info', ...log, redact: redactPaths },
+    // For paths that cannot be read or are too long, no hook runs.
+    frameworkErrors: ({ statusCode = 400 }, request, reply) => {
+      reply.headers(HEADERS)
+      const fault = faultOf(request.raw)
+      sendProblem(reply, fault === null ? statusCode : 403, fault ?? 'The path cannot be read.')
+    },
   })
-  const faultOf = createOriginGuard(origins)
   const workloadFetch = createWorkloadFetch({
     credentials,
     targets: replicas.map(({ url, audience }) =>
