@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -402,6 +402,17 @@ describe('the keys of the identity server', () => {
       await expect(open()).rejects.toThrow(/issuer-keys.json is not a set of issuer keys/)
       expect(readFileSync(join(folder, 'issuer-keys.json'), 'utf8')).toBe(text)
     }
+  })
+
+  it('says that its folder is a file, or in one', async () => {
+    const file = join(folder, 'file')
+    writeFileSync(file, '')
+    for (const keysFolder of [file, join(file, 'keys')]) {
+      await expect(open({ keysFolder })).rejects.toThrow(`${keysFolder} is no folder`)
+    }
+    mkdirSync(join(folder, 'odd', 'issuer-keys.json'), { recursive: true })
+    await expect(open({ keysFolder: join(folder, 'odd') })).rejects.toThrow('cannot be read (EISDIR)')
+    await open({ keysFolder: join(folder, 'new', 'keys') })
   })
 })
 

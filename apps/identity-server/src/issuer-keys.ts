@@ -135,15 +135,21 @@ function publicHalf({ kty, crv, x, y, alg, kid }: JWK): JWK {
 }
 
 async function readKeys(folder: string): Promise<readonly StoredKey[]> {
+  const path = join(folder, FILE)
   try {
-    const { keys } = JSON.parse(await readFile(join(folder, FILE), 'utf8')) as { keys: readonly StoredKey[] }
+    const { keys } = JSON.parse(await readFile(path, 'utf8')) as { keys: readonly StoredKey[] }
     if (keys.every(isStoredKey)) return keys
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') return []
+    if (code === 'ENOTDIR') {
+      throw new Error(`${folder} is no folder: it, or what it should be in, is a file`, { cause: error })
+    }
+    if (code !== undefined) throw new Error(`${path} cannot be read (${code})`, { cause: error })
     // What JSON.parse says of it quotes it, and it has private keys in it.
   }
   // Not overwritten: whoever comes to look has to find what there was.
-  throw new Error(`${join(folder, FILE)} is not a set of issuer keys`)
+  throw new Error(`${path} is not a set of issuer keys`)
 }
 
 function isStoredKey({ privateJwk, signsFrom, signsUntil, witLifetime }: StoredKey): boolean {
