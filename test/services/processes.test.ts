@@ -1,8 +1,9 @@
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from '@wimse-demo/console'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { endPrograms, startProgram } from './program.js'
@@ -29,9 +30,15 @@ describe('npm start', () => {
     expect(stdout()).toBe('')
   })
 
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    it(`goes on serving what it says it serves, until ${signal}`, async () => {
-      const program = start('console/dist/start.js')
+  let scratch: string
+  beforeEach(() => {
+    scratch = mkdtempSync(join(tmpdir(), 'demo-'))
+  })
+  afterEach(() => rmSync(scratch, { recursive: true, force: true }))
+
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    it(`goes on serving what it says it serves, until ${signal}, and leaves no secret behind`, async () => {
+      const program = start('console/dist/start.js', [], { TMPDIR: scratch })
       await program.says(/Ask the inventory without a proof:\n\n.*\n/)
       const ordering = program.says(/http:\S+\/orders/)
       const response = await fetch(await ordering, {
@@ -47,11 +54,22 @@ describe('npm start', () => {
         status: 200,
         text: expect.stringContaining('<title>Inspector'),
       })
+      const folders = readdirSync(scratch)
+      expect(folders.flatMap((folder) => readdirSync(join(scratch, folder)))).toContain('checkout')
       program.process.kill(signal)
       expect(await program.exitCode).toBe(0)
+      expect(readdirSync(scratch)).toEqual([])
       expect(program.stdout() + program.stderr()).not.toMatch(/eyJ[\w-]+\./)
     })
   }
+
+  it('leaves no secret behind when it is interrupted early', async () => {
+    const program = start('console/dist/start.js', [], { TMPDIR: scratch })
+    while (readdirSync(scratch).length === 0) await sleep(1)
+    program.process.kill('SIGINT')
+    expect(await program.exitCode).toBe(0)
+    expect(readdirSync(scratch)).toEqual([])
+  })
 })
 
 describe('the services in processes of their own', () => {

@@ -45,6 +45,10 @@ export async function run(
     level: flags.verbose ? 'info' : 'error',
     stream: { write: (line: string) => void stderr.write(line) },
   }
+  // From now on, since secrets are about to be in files. SIGHUP is a terminal that was closed.
+  const interrupted = flags.once
+    ? null
+    : Promise.race(['SIGINT', 'SIGTERM', 'SIGHUP'].map(async (signal) => once(process, signal)))
   const services = await startEmbedded({ ...(flags.once ? {} : { ports: PORTS }), log })
   try {
     const lines = await takeTour(services, calls)
@@ -57,7 +61,7 @@ export async function run(
         log,
       })
       stdout.write(invitationTo(services, console.url))
-      await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
+      await interrupted
       await console.close()
     }
     return lines.every(({ asExpected }) => asExpected) ? 0 : 1
