@@ -72,6 +72,42 @@ describe('npm start', () => {
   })
 })
 
+describe('npm run tour', () => {
+  let folder: string
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'demo-'))
+  })
+  afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+  /** What it says in one sentence where it cannot go on. */
+  async function obstacle(args: readonly string[]): Promise<string> {
+    const env = { PATH: folder, TMPDIR: folder }
+    const { exitCode, stdout, stderr } = start('console/dist/take-tour.js', args, env)
+    expect({ code: await exitCode, stdout: stdout() }).toEqual({ code: 1, stdout: '' })
+    expect(stderr()).toMatch(/^The tour cannot be taken: .*\n$/)
+    return stderr()
+  }
+
+  it('says in a sentence that it cannot be taken, and why', async () => {
+    const against = ['--against', `http://127.0.0.1:${await freePort(0)}`]
+    expect(await obstacle(against)).toContain('docker compose')
+    expect(readdirSync(folder)).toEqual([])
+    expect(await obstacle([...against, '--material', folder])).toContain(join(folder, 'visitor'))
+    for (const name of ['visitor', 'visitor-token', 'latecomer-token']) {
+      writeFileSync(join(folder, name), 'the-secret-of-a-visitor')
+    }
+    const said = await obstacle([...against, '--material', folder])
+    expect(said).toContain('ECONNREFUSED')
+    expect(said).not.toContain('the-secret')
+  })
+
+  it('refuses a flag it does not know', async () => {
+    const { exitCode, stderr } = start('console/dist/take-tour.js', ['--agains', 'http://127.0.0.1:1'])
+    expect(await exitCode).toBe(2)
+    expect(stderr()).toMatch(/^Usage: npm run tour/)
+  })
+})
+
 describe('the services in processes of their own', () => {
   const secret = 'the-secret-of-checkout'
   const consoleSecret = 'the-secret-of-the-console'
