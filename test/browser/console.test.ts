@@ -59,6 +59,29 @@ describe.skipIf(chromiumPath === null)('the console, in Chromium', () => {
     await page.context().close()
   })
 
+  it('says so where nobody answers, for the list of calls and for looking into one', async () => {
+    const { page, errors } = await console.open('#try')
+    await tryCall(page, 'a signed call')
+    await page.route('**/api/sample', async (route) => route.fulfill({ status: 500 }))
+    await page.click('text=Look into this request')
+    await page.waitForSelector('#attempt-status .banner.unknown')
+    expect(await page.textContent('#attempt-status')).toContain('do not answer')
+    expect(await page.isVisible('[aria-label=Request]')).toBe(true)
+    expect(new URL(page.url()).hash).toBe('#try')
+
+    await page.unroute('**/api/sample')
+    await page.click('text=Look into this request')
+    await page.waitForSelector('#verdict .banner')
+
+    await page.route('**/api/settings', async (route) => route.abort())
+    await page.goto(`${console.url}#try`)
+    await page.reload()
+    await page.waitForSelector('#attempt-status .banner.unknown')
+    expect(await page.textContent('#attempt-status')).toContain('does not answer')
+    expect(errors).toEqual([])
+    await page.context().close()
+  })
+
   it('makes every call of the tour as expected, each by its button', async () => {
     const { page } = await console.open('#try')
     for (const { tried } of tour) {

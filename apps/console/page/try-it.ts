@@ -9,9 +9,17 @@ import { decodeToken, shortened, tokenView } from './token-view.js'
 
 /** Lists the calls as buttons. */
 export async function startTryIt(): Promise<void> {
-  const { calls } = await ask<ConsoleSettings>('/api/settings')
+  let settings: ConsoleSettings
+  try {
+    settings = await ask<ConsoleSettings>('/api/settings')
+  } catch {
+    byId('attempt-status').replaceChildren(
+      banner('unknown', 'There are no calls.', 'The console’s server does not answer: load the page again.'),
+    )
+    return
+  }
   byId('calls').replaceChildren(
-    ...calls.map(({ tried, expected }, position) => {
+    ...settings.calls.map(({ tried, expected }, position) => {
       const button = element(
         'button',
         { type: 'button', onclick: () => void makeCall(position, button) },
@@ -31,9 +39,7 @@ async function makeCall(position: number, button: HTMLButtonElement): Promise<vo
     attempt = await ask<Attempt>(`/api/calls/${position}`, 'POST')
   } catch {
     byId('attempt').replaceChildren()
-    byId('attempt-status').replaceChildren(
-      banner('unknown', 'No answer.', 'The services of the demo do not answer.'),
-    )
+    showNoAnswer()
     return
   }
   const { tried, expected, outcome, asExpected, exchanges } = attempt
@@ -50,6 +56,12 @@ async function makeCall(position: number, button: HTMLButtonElement): Promise<vo
     ...exchanges.map((exchange, index) => exchangeView(exchange, index, exchanges.length)),
   )
   bringIntoView(byId('attempt-status'))
+}
+
+function showNoAnswer(): void {
+  byId('attempt-status').replaceChildren(
+    banner('unknown', 'No answer.', 'The services of the demo do not answer.'),
+  )
 }
 
 function outcomeText({ status, code }: { status: number; code: string | null }): string {
@@ -144,7 +156,14 @@ function tokensOf(headers: Exchange['request']['headers']): readonly HTMLElement
 }
 
 async function lookInto({ request }: Exchange): Promise<void> {
-  const { jwks, trustDomain } = await ask<Sample>('/api/sample', 'POST')
+  let sample: Sample
+  try {
+    sample = await ask<Sample>('/api/sample', 'POST')
+  } catch {
+    showNoAnswer()
+    bringIntoView(byId('attempt-status'))
+    return
+  }
   const lines = [
     `curl '${request.url}'`,
     ...request.headers.map(([name, value]) => `  -H '${name}: ${value}'`),
@@ -152,5 +171,5 @@ async function lookInto({ request }: Exchange): Promise<void> {
   const shown = new Promise((resolve) => addEventListener('hashchange', resolve, { once: true }))
   location.hash = '#inspector'
   await shown
-  await inspectRequest(lines.join(' \\\n'), { jwks, trustDomain })
+  await inspectRequest(lines.join(' \\\n'), sample)
 }
