@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { faults, fixedClock, goodRequest, privateKeyOf, signedInject } from 'wimse-testkit'
+import {
+  createTestIdentityServer,
+  faults,
+  fixedClock,
+  generateTestKeyPair,
+  goodRequest,
+  privateKeyOf,
+  signedInject,
+} from 'wimse-testkit'
 import { ORIGIN, serviceUnderTest } from '../fastify/service-under-test.js'
 
 describe('the test kit', () => {
@@ -29,6 +37,36 @@ describe('the test kit', () => {
       const credential = await identityServer.issue({ subject, lifetime: 60, claims: { team: 'x' } })
       expect(credential).toMatchObject({ subject: 'wimse://example.com/a', expiresAt: clock() + 60 })
     }
+  })
+
+  const wrong: readonly (readonly [option: string, options: object])[] = [
+    ['jwks', { jwks: { keys: [] } }],
+    ['trustDomain', { trustDomain: 'wimse://example.com' }],
+    ['origin', { origin: undefined }],
+    ['origin', { origin: 'example.com' }],
+    ['origin', { origin: 'wimse://example.com/path' }],
+    ['algorithm', { algorithm: 'HS256' }],
+    ['algorithm', { algorithm: 'toString' }],
+    ['now', { now: 1_760_000_000 }],
+  ]
+  for (const [option, options] of wrong) {
+    it(`makes no identity server of ${JSON.stringify(options)}, and names ${option}`, () => {
+      const make = () => createTestIdentityServer({ origin: 'wimse://example.com', ...options })
+      expect(make).toThrow(TypeError)
+      expect(make).toThrow(option)
+    })
+  }
+
+  it('makes an identity server of every option there is', async () => {
+    const now = fixedClock(10)
+    const server = createTestIdentityServer({ origin: 'spiffe://example.org', algorithm: 'PS256', now })
+    expect(server).toMatchObject({ origin: 'spiffe://example.org', issuerKey: { kty: 'RSA', alg: 'PS256' } })
+    const options = { subject: '/a', algorithm: 'EdDSA', lifetime: 60, claims: {} } as const
+    expect(await server.issue(options)).toMatchObject({ expiresAt: 70 })
+    await expect(server.issue({ ...options, lifeTime: 60 } as typeof options)).rejects.toThrow(/lifeTime/)
+    const symmetric = { subject: '/a', algorithm: 'HS256' as 'ES256' }
+    await expect(server.issue(symmetric)).rejects.toThrow(/algorithm/)
+    expect(() => generateTestKeyPair('HS256' as 'ES256')).toThrow(TypeError)
   })
 
   it('gives the private keys of its own credentials only', async () => {

@@ -8,12 +8,31 @@ export interface TestKeyPair {
   readonly publicJwk: JWK
 }
 
-const CURVES: Readonly<Record<string, string>> = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' }
+const RSA = 'rsa'
+const ED25519 = 'ed25519'
 
-/** Makes a key pair for an algorithm. */
+/** The kind of key that each algorithm takes: one of these two, or a curve. */
+const KINDS: Readonly<Record<AlgorithmName, string>> = {
+  ES256: 'P-256',
+  ES384: 'P-384',
+  ES512: 'P-521',
+  EdDSA: ED25519,
+  Ed25519: ED25519,
+  PS256: RSA,
+  PS384: RSA,
+  PS512: RSA,
+  RS256: RSA,
+  RS384: RSA,
+  RS512: RSA,
+}
+
+/** Makes a key pair for an algorithm. @throws TypeError for one that WITs and proofs are not signed by */
 export function generateTestKeyPair(algorithm: AlgorithmName): TestKeyPair {
+  if (!Object.hasOwn(KINDS, algorithm)) {
+    throw new TypeError(`algorithm must be one of ${Object.keys(KINDS).join(', ')}`)
+  }
   // Through DER: on Node 20 exporting a fresh key object as JWK can hang when done thousands of times.
-  const der = generateKey(algorithm).export({ format: 'der', type: 'pkcs8' })
+  const der = generateKey(KINDS[algorithm]).export({ format: 'der', type: 'pkcs8' })
   const privateKey = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
   return {
     privateJwk: { ...privateKey.export({ format: 'jwk' }), alg: algorithm },
@@ -21,10 +40,8 @@ export function generateTestKeyPair(algorithm: AlgorithmName): TestKeyPair {
   }
 }
 
-function generateKey(algorithm: AlgorithmName): KeyObject {
-  const namedCurve = CURVES[algorithm]
-  if (namedCurve !== undefined) return generateKeyPairSync('ec', { namedCurve }).privateKey
-  return algorithm === 'EdDSA' || algorithm === 'Ed25519'
-    ? generateKeyPairSync('ed25519').privateKey
-    : generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
+function generateKey(kind: string): KeyObject {
+  if (kind === RSA) return generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
+  if (kind === ED25519) return generateKeyPairSync('ed25519').privateKey
+  return generateKeyPairSync('ec', { namedCurve: kind }).privateKey
 }

@@ -7,6 +7,8 @@ import {
   importCredential,
   issueWit,
   parseWorkloadIdentifier,
+  readFunction,
+  refuseUnknownOptions,
   type TrustDomainOptions,
 } from 'wimse'
 import { generateTestKeyPair } from './key-pair.js'
@@ -34,7 +36,7 @@ export interface TestIdentityServer {
   /** Its private key, for tests that sign tokens of their own. */
   readonly issuerKey: JWK
   readonly now: Clock | undefined
-  /** Makes a key pair and signs an identity token for it. */
+  /** Makes a key pair and signs an identity token for it. @throws TypeError naming the option that is wrong */
   issue(options: IssueOptions): Promise<Credential>
 }
 
@@ -46,14 +48,17 @@ const privateKeys = new WeakMap<Credential, JWK>()
  *
  * @param options `origin` such as `wimse://example.com`; `algorithm` of its key, default `ES256`; `now` in
  *   epoch seconds, default the system clock
+ * @throws TypeError naming the option that is wrong or not known
  */
 export function createTestIdentityServer(options: {
   readonly origin: string
   readonly algorithm?: AlgorithmName
   readonly now?: Clock
 }): TestIdentityServer {
-  const { origin, algorithm = 'ES256', now } = options
-  const { trustDomain } = parseWorkloadIdentifier(origin)
+  refuseUnknownOptions('createTestIdentityServer', options, ['origin', 'algorithm', 'now'])
+  const { origin, algorithm = 'ES256' } = options
+  const now = readFunction('now', options.now, undefined)
+  const trustDomain = readTrustDomain(origin)
   const { privateJwk, publicJwk } = generateTestKeyPair(algorithm)
   // Of its own, as of real servers: two that stand for one issuer before and after a rotation must differ.
   const kid = randomBytes(9).toString('base64url')
@@ -65,7 +70,9 @@ export function createTestIdentityServer(options: {
     trustDomains: { [trustDomain]: { jwks } },
     issuerKey,
     now,
-    async issue({ subject, algorithm: keyAlgorithm = 'ES256', lifetime, claims }) {
+    async issue(issueOptions) {
+      refuseUnknownOptions('issue', issueOptions, ['subject', 'algorithm', 'lifetime', 'claims'])
+      const { subject, algorithm: keyAlgorithm = 'ES256', lifetime, claims } = issueOptions
       const key = generateTestKeyPair(keyAlgorithm)
       const wit = await issueWit({
         issuerKey,
@@ -80,6 +87,16 @@ export function createTestIdentityServer(options: {
       return credential
     },
   }
+}
+
+function readTrustDomain(origin: string): string {
+  try {
+    const { trustDomain, path } = parseWorkloadIdentifier(origin)
+    if (path === '') return trustDomain
+  } catch {
+    // Said below, in the words of the option.
+  }
+  throw new TypeError('option origin must be scheme and trust domain, such as wimse://example.com')
 }
 
 /**
