@@ -8,6 +8,7 @@ import {
   type WorkloadFetchOptions,
 } from 'fastify-wimse-client'
 import { type AudienceOptions, type AuthenticatorOptions, type Credential, signRequest } from 'wimse'
+import { createTestIdentityServer, signedInject } from 'wimse-testkit'
 
 const audience = 'https://inventory.example.com'
 const trustDomains = { 'wimse://example.com': { jwks: { keys: [] } } }
@@ -83,6 +84,13 @@ export function theCallingSideSaysWhoAndWhereTo(): void {
   ;({ credentials, targets: [], allowInsecureTargets: true }) satisfies WorkloadFetchOptions
   // @ts-expect-error misspelt
   ;({ url: audience, aud: audience }) satisfies TargetOptions
+}
+
+export async function aTestSignsByTheClockOfItsIdentityServer(app: FastifyInstance): Promise<void> {
+  const { now } = createTestIdentityServer({ origin: 'wimse://example.com' })
+  await signedInject(app, credential, { url: audience, now })
+  // @ts-expect-error seconds are a number
+  await signedInject(app, credential, { url: audience, now: 'noon' })
 }
 
 export function aCredentialKeepsItsKey(): void {

@@ -25,7 +25,7 @@ export interface SignedRequest {
   readonly revision?: Revision
   readonly otherTokens?: readonly string[]
   /** Epoch seconds. Default now. */
-  readonly now?: Instant
+  readonly now?: Instant | undefined
 }
 
 /**
