@@ -186,11 +186,11 @@ describe('explain()', () => {
     ['jwks', { jwks: { keys: [{ kty: 'oct' }] } }],
     ['trustDomains.*jwks', { trustDomains: { 'wimse://example.com': { jwks: {} } } }],
     [
-      'trustDomains.*algorithms',
+      'trustDomains.*profile',
       { trustDomains: { 'spiffe://example.org': { profile: 'wit-svid', algorithms: ['EdDSA'] } } },
     ],
     [
-      'trustDomains.*algorithms',
+      'trustDomains.*profile',
       { algorithms: ['Ed25519'], trustDomains: { 'spiffe://example.org': { profile: 'wit-svid' } } },
     ],
     ['clockTolerance', { clockTolerance: 61 }],

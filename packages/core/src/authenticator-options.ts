@@ -1,21 +1,19 @@
 import { type Clock, steadyClock, steadySystemClock, systemClock } from './clock.js'
-import { isTrustDomain } from './identity/workload-identifier.js'
 import type { Workload } from './identity/workload.js'
 import { ALGORITHM_NAMES, type AlgorithmName } from './jws/algorithms.js'
-import {
-  readAlgorithms,
-  readFieldNames,
-  readFunction,
-  readNumber,
-  readStrings,
-  refuseUnknownOptions,
-} from './options.js'
+import { readAlgorithms, readFieldNames, readFunction, readNumber, refuseUnknownOptions } from './options.js'
 import { tellTrustEvent } from './observation/trust.js'
 import { type AudienceMatcher, type AudienceOptions, createAudienceMatcher } from './proof/audience.js'
 import { memoryReplayStore } from './replay/memory-replay-store.js'
 import type { ReplayStore } from './replay/replay-store.js'
 import type { StoreFailurePolicy } from './replay/store-failure.js'
-import { REVISIONS, type Revision } from './revisions.js'
+import { readRevisions, type Revision } from './revisions.js'
+import {
+  DOMAIN_RULE_OPTIONS,
+  readDomainRules,
+  readInterop,
+  readTrustDomainOptions,
+} from './trust/domain-rules.js'
 import {
   SOURCE_OPTIONS,
   createTrustBundleSource,
@@ -138,15 +136,18 @@ export function readAuthenticatorOptions(options: AuthenticatorOptions): Authent
   })
   const algorithms = readAlgorithms('algorithms', options.algorithms, ALGORITHM_NAMES)
   if (options.audience === undefined) throw new TypeError('option audience is required')
+  const defaults: TrustDefaults = {
+    algorithms,
+    clockTolerance,
+    maxTokenLifetime,
+    deriveConfirmationAlgorithm: readInterop(options.interop),
+    onTrustEvent: readFunction('onTrustEvent', options.onTrustEvent, () => undefined),
+  }
   return {
     audience: createAudienceMatcher(options.audience),
-    domains: readTrustDomains(options.trustDomains, {
-      algorithms,
-      clockTolerance,
-      maxTokenLifetime,
-      deriveConfirmationAlgorithm: readInterop(options.interop),
-      onTrustEvent: readFunction('onTrustEvent', options.onTrustEvent, () => undefined),
-    }),
+    domains: readTrustDomainOptions(options.trustDomains, (origin, own, name) =>
+      readTrustDomain(origin, own, name, defaults),
+    ),
     replay: readReplayStore(options.replay),
     onStoreFailure: readStoreFailurePolicy(options.onStoreFailure),
     storeTimeoutMs: readNumber('storeTimeoutMs', options.storeTimeoutMs, {
@@ -193,79 +194,27 @@ interface TrustDefaults
   readonly onTrustEvent: (event: TrustEvent) => void
 }
 
-function readTrustDomains(
-  trustDomains: unknown,
-  defaults: TrustDefaults,
-): ReadonlyMap<string, TrustedDomain> {
-  if (typeof trustDomains !== 'object' || trustDomains === null || Array.isArray(trustDomains)) {
-    throw new TypeError('option trustDomains is required: { "wimse://example.com": { jwks } }')
-  }
-  const entries = Object.entries(trustDomains as Record<string, TrustDomainOptions>)
-  if (entries.length === 0) throw new TypeError('option trustDomains names no trust domain')
-  return new Map(entries.map(([origin, options]) => [origin, readTrustDomain(origin, options, defaults)]))
-}
-
 function readTrustDomain(
   origin: string,
   options: TrustDomainOptions,
-  defaults: TrustDefaults,
+  name: string,
+  { onTrustEvent, algorithms, ...defaults }: TrustDefaults,
 ): TrustedDomain {
-  const name = `trustDomains["${origin}"]`
-  if (!isTrustDomain(origin)) {
-    throw new TypeError(`option ${name} is not scheme and trust domain, such as wimse://example.com`)
-  }
-  refuseUnknownOptions(`option ${name}`, options, [...SOURCE_OPTIONS, 'issuer', 'algorithms', 'profile'])
-  const { issuer, algorithms, profile = 'wit', ...from } = options
-  if (profile !== 'wit' && profile !== 'wit-svid')
-    throw new TypeError(`option ${name}.profile must be wit or wit-svid`)
-  if (profile === 'wit-svid' && !origin.startsWith('spiffe://')) {
-    throw new TypeError(`option ${name}.profile is wit-svid, which is for spiffe:// alone`)
-  }
+  refuseUnknownOptions(`option ${name}`, options, [...SOURCE_OPTIONS, ...DOMAIN_RULE_OPTIONS])
+  const { issuer, algorithms: own, profile, ...from } = options
+  const rules = readDomainRules(origin, { issuer, algorithms: own, profile }, name, algorithms)
   let source: TrustBundleSource
   try {
     source = createTrustBundleSource(from, {
       onEvent: (event) => {
         tellTrustEvent({ ...event, trustDomain: origin })
-        return defaults.onTrustEvent({ ...event, trustDomain: origin })
+        return onTrustEvent({ ...event, trustDomain: origin })
       },
     })
   } catch (cause) {
     throw new TypeError(`option ${name}: ${(cause as Error).message}`, { cause })
   }
-  const issuers =
-    issuer === undefined
-      ? null
-      : new Set(readStrings(`${name}.issuer`, typeof issuer === 'string' ? [issuer] : issuer))
-  if (issuers?.size === 0) throw new TypeError(`option ${name}.issuer must not be empty`)
-  const accepted = readAlgorithms(`${name}.algorithms`, algorithms, [...defaults.algorithms])
-  const within = (names: ReadonlySet<string>): ReadonlySet<string> => {
-    const left =
-      profile === 'wit' ? names : new Set([...names].filter((algorithm) => SVID_ALGORITHMS.test(algorithm)))
-    if (left.size > 0) return left
-    throw new TypeError(`option ${name}.profile is wit-svid, which takes none of ${[...names].join(', ')}`)
-  }
-  const { clockTolerance, maxTokenLifetime, deriveConfirmationAlgorithm } = defaults
-  const rules: WitRules = {
-    deriveConfirmationAlgorithm,
-    clockTolerance,
-    maxTokenLifetime,
-    profile,
-    issuers,
-    algorithms: within(accepted),
-    confirmationAlgorithms: within(defaults.algorithms),
-  }
-  return { origin, source, rules }
-}
-
-const SVID_ALGORITHMS = /^(?:RS|PS|ES)(?:256|384|512)$/
-
-function readInterop(interop: unknown): boolean {
-  if (interop === undefined) return false
-  refuseUnknownOptions('option interop', interop, ['confirmationAlgorithm'])
-  const { confirmationAlgorithm } = interop as InteropOptions
-  if (confirmationAlgorithm === undefined || confirmationAlgorithm === 'derive')
-    return confirmationAlgorithm === 'derive'
-  throw new TypeError("option interop.confirmationAlgorithm must be 'derive'")
+  return { origin, source, rules: { ...defaults, ...rules } }
 }
 
 function readReplayStore(replay: unknown): ReplayStore | false {
@@ -279,10 +228,4 @@ function readStoreFailurePolicy(value: unknown): StoreFailurePolicy {
   if (value === undefined) return 'reject'
   if (value === 'reject' || value === 'allow') return value
   throw new TypeError("option onStoreFailure must be 'reject' or 'allow'")
-}
-
-function readRevisions(value: unknown): readonly Revision[] {
-  const names = readStrings('revisions', value === undefined ? ['wpt-01'] : value)
-  if (names.length > 0 && names.every((name) => Object.hasOwn(REVISIONS, name))) return names as Revision[]
-  throw new TypeError(`option revisions must be a list of ${Object.keys(REVISIONS).join(', ')}`)
 }

@@ -1,4 +1,5 @@
 import type { AuthenticationErrorCode } from './codes.js'
+import { readStrings } from './options.js'
 
 /** A revision of the proof specification, named after the draft that first described its carriage. */
 export type Revision = 'wpt-01' | 'wpt-02'
@@ -21,6 +22,13 @@ interface RevisionRules {
 export const REVISIONS: Readonly<Record<Revision, RevisionRules>> = {
   'wpt-01': { proofField: 'workload-proof-token', accessToken: true, challenge: null },
   'wpt-02': { proofField: 'authorization', accessToken: false, challenge: 'WPT' },
+}
+
+/** Reads the option `revisions`, or takes the first revision alone. @throws TypeError naming the option */
+export function readRevisions(value: unknown): readonly Revision[] {
+  const names = readStrings('revisions', value === undefined ? ['wpt-01'] : value)
+  if (names.length > 0 && names.every((name) => Object.hasOwn(REVISIONS, name))) return names as Revision[]
+  throw new TypeError(`option revisions must be a list of ${Object.keys(REVISIONS).join(', ')}`)
 }
 
 /** Challenges for a refusal in one revision: only what is wrong with the proof asks for another proof. */

@@ -1,8 +1,14 @@
-import { isTrustDomain } from '../identity/workload-identifier.js'
 import { ALGORITHM_NAMES, type AlgorithmName } from '../jws/algorithms.js'
-import { readFieldNames, readNumber, readStrings, refuseUnknownOptions } from '../options.js'
+import { readAlgorithms, readFieldNames, readNumber, refuseUnknownOptions } from '../options.js'
 import { type AudienceMatcher, type AudienceOptions, createAudienceMatcher } from '../proof/audience.js'
-import { REVISIONS, type Revision } from '../revisions.js'
+import { readRevisions, type Revision } from '../revisions.js'
+import {
+  DOMAIN_RULE_OPTIONS,
+  type DomainRules,
+  readDomainRules,
+  readInterop,
+  readTrustDomainOptions,
+} from '../trust/domain-rules.js'
 import { type KeySet, readKeySet } from './key-set.js'
 
 /** How one trust domain is trusted, as far as that can be written down. */
@@ -45,12 +51,8 @@ export interface ExplainPolicy {
 }
 
 /** A trust domain ready to be checked against. */
-export interface ReadTrustDomain {
+export interface ReadTrustDomain extends DomainRules {
   readonly keys: KeySet | null
-  readonly issuers: ReadonlySet<string> | null
-  readonly algorithms: ReadonlySet<string>
-  readonly confirmationAlgorithms: ReadonlySet<string>
-  readonly isSvid: boolean
 }
 
 /** A policy that has been checked. */
@@ -97,13 +99,18 @@ export function readPolicy(policy: ExplainPolicy, origin: string | null): ReadPo
   return {
     now,
     audience: createAudienceMatcher(audience),
-    trustDomains: trustDomains === undefined ? null : readTrustDomains(trustDomains, algorithms),
+    trustDomains:
+      trustDomains === undefined
+        ? null
+        : readTrustDomainOptions(trustDomains, (domain, options, name) =>
+            readTrustDomain(domain, options, name, algorithms),
+          ),
     anyDomain: {
       keys: readKeys('jwks', jwks),
       issuers: null,
       algorithms,
       confirmationAlgorithms: algorithms,
-      isSvid: false,
+      profile: 'wit',
     },
     revisions: readRevisions(policy.revisions),
     clockTolerance: readNumber('clockTolerance', policy.clockTolerance, { default: 5, min: 0, max: 60 }),
@@ -124,55 +131,16 @@ export function readPolicy(policy: ExplainPolicy, origin: string | null): ReadPo
   }
 }
 
-function readTrustDomains(
-  trustDomains: unknown,
-  accepted: ReadonlySet<string>,
-): ReadonlyMap<string, ReadTrustDomain> {
-  if (typeof trustDomains !== 'object' || trustDomains === null || Array.isArray(trustDomains)) {
-    throw new TypeError('option trustDomains must be an object: { "wimse://example.com": { jwks } }')
-  }
-  const entries = Object.entries(trustDomains as Record<string, ExplainTrustDomain>)
-  if (entries.length === 0) throw new TypeError('option trustDomains names no trust domain')
-  return new Map(entries.map(([origin, domain]) => [origin, readTrustDomain(origin, domain, accepted)]))
-}
-
 function readTrustDomain(
   origin: string,
   domain: ExplainTrustDomain,
+  name: string,
   accepted: ReadonlySet<string>,
 ): ReadTrustDomain {
-  const name = `trustDomains["${origin}"]`
-  if (!isTrustDomain(origin)) {
-    throw new TypeError(`option ${name} is not scheme and trust domain, such as wimse://example.com`)
-  }
-  refuseUnknownOptions(`option ${name}`, domain, ['jwks', 'issuer', 'algorithms', 'profile'])
-  const { jwks, issuer, algorithms, profile = 'wit' } = domain
-  if (profile !== 'wit' && profile !== 'wit-svid') {
-    throw new TypeError(`option ${name}.profile must be wit or wit-svid`)
-  }
-  const isSvid = profile === 'wit-svid'
-  if (isSvid && !origin.startsWith('spiffe://')) {
-    throw new TypeError(`option ${name}.profile is wit-svid, which is for spiffe:// alone`)
-  }
-  const issuers =
-    issuer === undefined
-      ? null
-      : new Set(readStrings(`${name}.issuer`, typeof issuer === 'string' ? [issuer] : issuer))
-  if (issuers?.size === 0) throw new TypeError(`option ${name}.issuer must not be empty`)
-  const within = (names: ReadonlySet<string>): ReadonlySet<string> =>
-    isSvid ? new Set([...names].filter((one) => SVID_ALGORITHMS.test(one))) : names
-  const own = within(readAlgorithms(`${name}.algorithms`, algorithms, [...accepted]))
-  if (own.size === 0) throw new TypeError(`option ${name}.algorithms has none that a WIT-SVID may have`)
-  return {
-    keys: readKeys(`${name}.jwks`, jwks),
-    issuers,
-    algorithms: own,
-    confirmationAlgorithms: within(accepted),
-    isSvid,
-  }
+  refuseUnknownOptions(`option ${name}`, domain, ['jwks', ...DOMAIN_RULE_OPTIONS])
+  const { jwks, ...rules } = domain
+  return { keys: readKeys(`${name}.jwks`, jwks), ...readDomainRules(origin, rules, name, accepted) }
 }
-
-const SVID_ALGORITHMS = /^(?:RS|PS|ES)(?:256|384|512)$/
 
 function readKeys(name: string, jwks: unknown): KeySet | null {
   if (jwks === undefined) return null
@@ -181,28 +149,4 @@ function readKeys(name: string, jwks: unknown): KeySet | null {
   } catch (cause) {
     throw new TypeError(`option ${name}: ${(cause as Error).message}`, { cause })
   }
-}
-
-function readAlgorithms(name: string, value: unknown, known: readonly string[]): ReadonlySet<string> {
-  const names = readStrings(name, value === undefined ? known : value)
-  if (names.length === 0 || names.some((one) => !known.includes(one))) {
-    throw new TypeError(`option ${name} must be some of ${known.join(', ')}`)
-  }
-  return new Set(names)
-}
-
-function readInterop(interop: ExplainPolicy['interop']): boolean {
-  if (interop === undefined) return false
-  refuseUnknownOptions('option interop', interop, ['confirmationAlgorithm'])
-  const { confirmationAlgorithm } = interop
-  if (confirmationAlgorithm === undefined || confirmationAlgorithm === 'derive') {
-    return confirmationAlgorithm === 'derive'
-  }
-  throw new TypeError("option interop.confirmationAlgorithm must be 'derive'")
-}
-
-function readRevisions(value: unknown): readonly Revision[] {
-  const names = readStrings('revisions', value === undefined ? ['wpt-01'] : value)
-  if (names.length > 0 && names.every((name) => Object.hasOwn(REVISIONS, name))) return names as Revision[]
-  throw new TypeError(`option revisions must be a list of ${Object.keys(REVISIONS).join(', ')}`)
 }

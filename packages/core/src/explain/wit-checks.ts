@@ -60,7 +60,7 @@ function checkTrustDomain(origin: string, policy: ReadPolicy, list: CheckList): 
 
 function checkDomainRules(
   { parts, claims, algorithm }: ReadToken,
-  { algorithms, isSvid, issuers }: ReadTrustDomain,
+  { algorithms, profile, issuers }: ReadTrustDomain,
   list: CheckList,
 ): void {
   if (algorithm !== null) {
@@ -70,7 +70,7 @@ function checkDomainRules(
       reason: 'alg is not accepted for the trust domain',
     })
   }
-  if (isSvid) {
+  if (profile === 'wit-svid') {
     list.judge('wit.svid-key-id', parts.kid !== undefined, {
       expected: 'a kid',
       received: parts.kid,

@@ -5,6 +5,7 @@ import { readWorkloadIdentifier, type WorkloadIdentifier } from '../identity/wor
 import { JwsRefused, parseCompactJws, type UnverifiedJws } from '../jws/compact-jws.js'
 import type { JsonObject } from '../jws/strict-json.js'
 import { type ConfirmationKey, readConfirmationKey } from './confirmation.js'
+import type { DomainRules } from './domain-rules.js'
 import { selectTrustKey, type TrustBundle } from './trust-bundle.js'
 
 /** A workload identity token of the right shape. Nobody has vouched for it yet. */
@@ -30,17 +31,9 @@ export interface TrustedWit {
 }
 
 /** What a trust domain's tokens have to keep to. */
-export interface WitRules {
-  /** `'wit-svid'` holds the token to the SPIFFE profile as well. */
-  readonly profile: 'wit' | 'wit-svid'
-  /** Algorithms of identity tokens accepted, by name. */
-  readonly algorithms: ReadonlySet<string>
-  /** Algorithms of confirmation keys accepted, by name. */
-  readonly confirmationAlgorithms: ReadonlySet<string>
+export interface WitRules extends DomainRules {
   /** Takes confirmation keys without `alg` for the algorithm of their type and curve. */
   readonly deriveConfirmationAlgorithm: boolean
-  /** Issuers that may speak for the trust domain; null when `iss` plays no part. */
-  readonly issuers: ReadonlySet<string> | null
   /** Seconds. */
   readonly clockTolerance: number
   /** Seconds; an expiry further ahead is refused. */
