@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { describeApi, staleReports } from './api-reference.mjs'
+import { readMembers } from './rooms/source-files.js'
 
 describe('docs/api', () => {
   const expected = describeApi()
@@ -22,6 +24,16 @@ describe('docs/api', () => {
         'wimse.api.md',
       ].sort(),
     )
+  })
+
+  it('lists every report beside its door', () => {
+    const page = readFileSync(new URL('../docs/api/README.md', import.meta.url), 'utf8')
+    const rows = [...page.matchAll(/^\| \[(\S+)\]\((\S+)\) \| `(\S+)` \|$/gm)]
+    const doors = readMembers('packages').flatMap((member) => member.doors)
+    const wanted = doors.map((door) => [`${door.replaceAll('/', '-')}.api.md`, door])
+    expect(wanted.map(([report]) => report).sort()).toEqual([...expected.keys()].sort())
+    const listed = rows.map(([, text, target, door]) => [text === target && target, door])
+    expect(listed.sort()).toEqual(wanted.sort())
   })
 
   it('would be seen to be stale by one option more, by a door more, and by one that is gone', () => {
