@@ -21,6 +21,7 @@ import { type Member, readMembers } from './rooms/source-files.js'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
 const packages = readMembers('packages')
+const page = readFileSync(join(root, 'docs/packages.md'), 'utf8')
 
 /** A project of somebody who has installed the packages as they will be published. */
 const project = mkdtempSync(join(tmpdir(), 'wimse-packages-'))
@@ -134,6 +135,19 @@ describe('a release', () => {
 
   it('is of the packages that docs/packages.md lists', () => {
     expect([...statedSizes().keys()].sort()).toEqual(packages.map(({ name }) => name).sort())
+    expect(page).toContain(`\n${inWords(packages.length)} packages, one version`)
+  })
+
+  it('has in each package.json what docs/packages.md says of it, and a door more where it says so', () => {
+    const rows = tableAfter('package.json')
+    const said = rows.flatMap((row) => [...row.split('|')[1]!.matchAll(/`([\w]+)/g)].map(([, name]) => name!))
+    const known = /^(?:name|version|description|keywords|\w*ependencies\w*)$/
+    const there = packages.flatMap(({ folder }) => Object.keys(readManifest(join(root, folder))))
+    expect([...new Set(said)].sort()).toEqual([...new Set(there)].filter((name) => !known.test(name)).sort())
+    const doors = rows.find((row) => row.includes('`exports`'))!.matchAll(/`([\w-]+\/\w+)`/g)
+    expect([...doors].map(([, door]) => door)).toEqual(
+      packages.flatMap((member) => member.doors.filter((door) => door !== member.name)),
+    )
   })
 })
 
@@ -270,12 +284,23 @@ function sizeOf(member: Member): Size {
   }
 }
 
+/** The rows of a table of docs/packages.md. */
+function tableAfter(marker: string): readonly string[] {
+  const [, rest = ''] = page.split(`<!-- ${marker} -->\n`)
+  return rest.split('\n\n')[0]!.split('\n').slice(2)
+}
+
+function inWords(count: number): string {
+  return ['No', 'One', 'Two', 'Three', 'Four', 'Five', 'Six', 'Seven', 'Eight', 'Nine', 'Ten'][count]!
+}
+
 /** What docs/packages.md says of each package. */
 function statedSizes(): ReadonlyMap<string, Size> {
-  const [, rest = ''] = readFileSync(join(root, 'docs/packages.md'), 'utf8').split('<!-- sizes -->\n')
-  const rows = rest.split('\n\n')[0]!.matchAll(/^\| `(.+)` \| (\d+) \| (\d+) \| (\d+) \|$/gm)
+  const rows = tableAfter('sizes').flatMap((row) => [
+    ...row.matchAll(/^\| `(.+)` \| (\d+) \| (\d+) \| (\d+) \|$/g),
+  ])
   return new Map(
-    [...rows].map(([, name, files, packed, unpacked]) => [
+    rows.map(([, name, files, packed, unpacked]) => [
       name!,
       { files: Number(files), packed: Number(packed), unpacked: Number(unpacked) },
     ]),
