@@ -161,6 +161,24 @@ describe('docs/operations.md', () => {
   })
 })
 
+describe('every comment in a document', () => {
+  /** What a test finds a table or a block by. Readers never see it, and so nothing that is told or planned. */
+  const MARKER =
+    /^<!-- (?:options|codes|fields|signing codes|metrics|sizes|package\.json|run)(?:: [\w.-]+)? -->$/
+  const strangersIn = (document: string): readonly string[] =>
+    [...document.matchAll(/<!--[\s\S]*?-->/g)].map(([comment]) => comment).filter((one) => !MARKER.test(one))
+
+  it('is a marker for a test', () => {
+    expect(documents.flatMap((path) => strangersIn(read(path)))).toEqual([])
+  })
+
+  it('would be found when it is a note', () => {
+    expect(strangersIn('<!-- run -->\n<!-- More to come. -->\n<!-- options: both -->')).toEqual([
+      '<!-- More to come. -->',
+    ])
+  })
+})
+
 describe('every link in a document', () => {
   /** Headings as GitHub makes anchors of them. */
   const anchorsOf = (document: string): readonly string[] =>
