@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { AuthenticationError, AuthorizationError, problemFor, UnavailableError } from 'wimse'
 import { DENIALS, OUTAGES, REFUSALS, SIGNING_FAULTS } from '../packages/core/src/codes.js'
 import { faultsOfReferences, REFERENCE } from './references.js'
 
@@ -26,9 +27,10 @@ function rowsBehind(document: string, marker: string): readonly (readonly string
   return table.map((row) => cellsOf(row))
 }
 
-/** Bars within code are spelled `\|`. */
+/** Bars within code are spelled `\|`. Anchors are left out. */
 function cellsOf(row: string): readonly string[] {
   return row
+    .replaceAll(/<a id="[\w-]+"><\/a>/g, '')
     .split(/(?<!\\)\|/)
     .slice(1, -1)
     .map((cell) => cell.trim())
@@ -58,6 +60,27 @@ describe('docs/errors.md', () => {
     )
   })
 
+  it('has an anchor in the row of each code, where problemTypeBase leads', () => {
+    const anchors = [...document.matchAll(/<a id="([\w-]+)"><\/a>`(\w+)` \|/g)]
+    const keysOf = <Codes extends object>(codes: Codes) => Object.keys(codes) as (keyof Codes)[]
+    const reason = 'x'
+    const errors = [
+      ...keysOf(REFUSALS).map((code) => new AuthenticationError(code, { reason })),
+      ...keysOf(OUTAGES).map((code) => new UnavailableError(code, { reason })),
+      ...keysOf(DENIALS).map((code) => new AuthorizationError(code, { reason })),
+    ]
+    const page = 'https://docs.example.com/errors.md#'
+    const led = errors.map((error) => problemFor(error, { typeBase: page }).body)
+    // No problem document tells of the calling side; its codes are spelled alike.
+    const thrown = Object.keys(SIGNING_FAULTS).map((code) => ({
+      type: page + code.slice('WIMSE_'.length).toLowerCase().replaceAll('_', '-'),
+      code,
+    }))
+    expect(anchors.map(([, anchor, code]) => `${page}${anchor} ${code}`).sort()).toEqual(
+      [...led, ...thrown].map(({ type, code }) => `${type} ${code}`).sort(),
+    )
+  })
+
   it('says of each what it means in the log and how it is cured', () => {
     const rows = document.split('\n').filter((line) => /^\|.*`WIMSE_[A-Z_]+` \|/.test(line))
     expect(rows).toHaveLength(Object.keys({ ...calledSide, ...SIGNING_FAULTS }).length)
@@ -70,7 +93,13 @@ describe('docs/errors.md', () => {
       .map((path) => read(`packages/${path}`))
       .join('\n')
     const rows = document.split('\n').filter((line) => /^\|.*`WIMSE_[A-Z_]+` \|/.test(line))
-    const quotes = rows.flatMap((row) => [...row.matchAll(/"([^"]+)"/g)].map(([, text]) => text!))
+    const quotes = rows.flatMap((row) =>
+      [
+        ...cellsOf(row)
+          .join(' | ')
+          .matchAll(/"([^"]+)"/g),
+      ].map(([, text]) => text!),
+    )
     expect(quotes.length).toBeGreaterThan(60)
     expect(quotes.filter((text) => !sources.includes(text))).toEqual([])
   })
@@ -180,14 +209,16 @@ describe('every comment in a document', () => {
 })
 
 describe('every link in a document', () => {
-  /** Headings as GitHub makes anchors of them. */
-  const anchorsOf = (document: string): readonly string[] =>
-    [...document.replaceAll(/^```[\s\S]*?^```/gm, '').matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
+  /** Headings as GitHub makes anchors of them, and anchors that are written down. */
+  const anchorsOf = (document: string): readonly string[] => [
+    ...[...document.replaceAll(/^```[\s\S]*?^```/gm, '').matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
       heading!
         .toLowerCase()
         .replaceAll(/[^\w\- ]/g, '')
         .replaceAll(' ', '-'),
-    )
+    ),
+    ...[...document.matchAll(/<a id="([\w-]+)">/g)].map(([, id]) => id!),
+  ]
 
   const brokenIn = (path: string, document: string): readonly string[] =>
     [...document.replaceAll(/^```[\s\S]*?^```/gm, '').matchAll(/\]\(([^)\s]+)\)/g)]
