@@ -94,7 +94,7 @@ describe.for(packages)('the tarball of $name', (member) => {
     expect(manifest).toMatchObject({
       description: expect.stringMatching(/.{20,}/),
       engines: { node: '>=20.19' },
-      files: ['dist', '!dist/**/*.tsbuildinfo', 'src'],
+      files: ['dist', '!dist/**/*.tsbuildinfo', 'src', 'CHANGELOG.md'],
       keywords: expect.arrayContaining(['wimse']),
       license: 'MIT',
       publishConfig: { access: 'public', provenance: true },
@@ -131,6 +131,28 @@ describe('a release', () => {
     )
     expect(fixed.map((group) => [...group].sort())).toEqual([packages.map(({ name }) => name).sort()])
     expect(new Set(packages.map(versionOf)).size).toBe(1)
+  })
+
+  it('puts what a changeset says into the changelogs, of packages alone', async () => {
+    const copy = join(project, 'release')
+    const apps = readMembers('apps')
+    const manifests = [...packages, ...apps].map(({ folder }) => `${folder}/package.json`)
+    for (const path of ['package.json', 'pnpm-workspace.yaml', '.changeset/config.json', ...manifests]) {
+      cpSync(join(root, path), join(copy, path))
+    }
+    symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'), 'junction')
+    writeFileSync(join(copy, '.changeset/a.md'), '---\n"wimse": minor\n---\n\nWhat is new.\n')
+    const before = packages.map(versionOf)
+    await succeed(process.execPath, [join(root, 'node_modules/@changesets/cli/bin.js'), 'version'], copy)
+    const after = packages.map(({ folder }) => readManifest(join(copy, folder)).version)
+    expect(new Set(after).size).toBe(1)
+    expect(after).not.toEqual(before)
+    for (const { name, folder } of packages) {
+      const text = readFileSync(join(copy, folder, 'CHANGELOG.md'), 'utf8')
+      expect(text).toContain(`# ${name}\n\n## ${after[0]}\n`)
+      expect(text.includes('What is new.')).toBe(name === 'wimse')
+    }
+    expect(apps.filter(({ folder }) => existsSync(join(copy, folder, 'CHANGELOG.md')))).toEqual([])
   })
 
   it('is of the packages that docs/packages.md lists', () => {
@@ -263,7 +285,7 @@ async function install(member: Member): Promise<void> {
 
 function strangersAmong(files: readonly string[]): readonly string[] {
   const ours =
-    /^(?:package\.json|README\.md|LICENSE|dist\/[\w/-]+(?:\.d\.ts|\.js|\.js\.map)|src\/[\w/-]+\.ts)$/
+    /^(?:package\.json|README\.md|CHANGELOG\.md|LICENSE|dist\/[\w/-]+(?:\.d\.ts|\.js|\.js\.map)|src\/[\w/-]+\.ts)$/
   return files.filter((path) => !ours.test(path))
 }
 
