@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type ProtectedService, startProtectedService } from '../fastify/protected-service.js'
 import { createTestAuthority } from '../https/test-authority.js'
 import { type KeySetServer, startKeySetServer } from '../https/key-set-server.js'
-import { createWorkplace, CREDENTIAL, issueTokens, secretsIn, type Workplace } from './wimse.js'
+import { createWorkplace, CREDENTIAL, issueTokens, namesACure, secretsIn, type Workplace } from './wimse.js'
 
 let place: Workplace
 let service: ProtectedService
@@ -176,6 +176,8 @@ describe('wimse call', () => {
     ['a line break in a field', ['LOCAL', '-H', 'A: b\r\nHost: c'], 2, 'not a name, a colon'],
     ['a server that does not end', ['NEVER', '--max-time', '1'], 4, 'within 1 s'],
     ['a server that changes to another protocol', ['SWITCH'], 4, 'changed to another protocol'],
+    ['no time to answer in', ['LOCAL', '--max-time', '0'], 2, '--max-time is not at least 1'],
+    ['a body that is not there', ['LOCAL', '-d', '@missing'], 2, 'missing: there is no such file'],
     ['two inputs from standard input', ['LOCAL', '-d', '@-', '-H', '@-'], 2, 'can be read once'],
     ['no URL', [], 2, 'takes URL'],
   ] as const)('sends nothing more for %s', async ([, words, code, message]) => {
@@ -190,6 +192,7 @@ describe('wimse call', () => {
     expect(result).toMatchObject({ code, stderr: expect.stringContaining(message) })
     expect(secretsIn(result.stdout + result.stderr)).toEqual([])
     expect(result.stderr).not.toContain('secret')
+    expect(namesACure(result.stderr), result.stderr).toBe(true)
     expect(service.handled).toHaveLength(handled)
   })
 })

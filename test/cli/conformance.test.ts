@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { importCredential, issueWit, signWpt } from 'wimse'
 import { generateTestKeyPair } from 'wimse-testkit'
 import { sharedVectors } from '../machine.js'
-import { createWorkplace, type Workplace } from './wimse.js'
+import { createWorkplace, namesACure, type Workplace } from './wimse.js'
 
 const published = fileURLToPath(new URL('../vectors/published', import.meta.url))
 let place: Workplace
@@ -221,6 +221,24 @@ describe('wimse conformance, of the format wimse-conformance', () => {
       'outside its folder',
     ],
     [
+      'a manifest that lists nothing',
+      '{"format":"wimse-conformance/v6","vectors":[]}',
+      'manifest.json',
+      'does not list vectors',
+    ],
+    [
+      'a WIT without the key of its issuer',
+      '{"format":"wimse-conformance/v6","suite":"wit","token":"x","negative":[]}',
+      'a.json',
+      'no issuer key',
+    ],
+    [
+      'an audience that is no URL',
+      '{"format":"wimse-conformance/v6","suite":"wpt","audience":"x","negative":[]}',
+      'a.json',
+      'not a URL',
+    ],
+    [
       'a suite without its list',
       '{"format":"wimse-conformance/v6","suite":"identifier"}',
       'a.json',
@@ -238,5 +256,6 @@ describe('wimse conformance, of the format wimse-conformance', () => {
     const { code, stdout, stderr } = await place.wimse(['conformance', name === 'nowhere' ? name : '.'])
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toContain(message)
+    expect(namesACure(stderr), stderr).toBe(true)
   })
 })

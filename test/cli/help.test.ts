@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { run } from '../../packages/cli/src/index.js'
-import { createWorkplace, start, type Workplace } from './wimse.js'
+import { createWorkplace, namesACure, start, type Workplace } from './wimse.js'
 
 let place: Workplace
 beforeAll(() => {
@@ -74,6 +74,7 @@ describe('a command line', () => {
       expect(code).toBe(2)
       expect(stderr).toContain('wimse wit verify --help')
       expect(stderr).not.toContain('SECRET')
+      expect(namesACure(stderr), stderr).toBe(true)
     }
   })
 

@@ -1,5 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createWorkplace, CREDENTIAL, issueTokens, secretsIn, TRUST, type Workplace } from './wimse.js'
+import {
+  createWorkplace,
+  CREDENTIAL,
+  issueTokens,
+  namesACure,
+  secretsIn,
+  TRUST,
+  type Workplace,
+} from './wimse.js'
 
 const NOW = 1_760_000_000
 const URL_CALLED = 'https://inventory.example.com/stock/42'
@@ -165,11 +173,13 @@ describe('wimse inspect', () => {
     ['x', ['--jwks', 'https://identity.example.com/jwks.json'], 'fetches nothing'],
     ['A: b', ['--issuer', 'https://id.example'], 'Name it with --trust-domain'],
     ['A: b', ['--trust-domain', 'example.com'], '--trust-domain is not'],
+    ['A: b', ['--clock-tolerance', '3600'], 'clockTolerance'],
     ['A: b', ['--now', 'yesterday'], '--now is not'],
     ['A: b', ['--revision', 'wpt-09'], '--revision is not'],
   ] as const)('cannot be asked about %j with %j', async ([text, words, message]) => {
     const { code, stdout, stderr } = await place.wimse(['inspect', ...words], text)
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toContain(message)
+    expect(namesACure(stderr), stderr).toBe(true)
   })
 })

@@ -2,7 +2,7 @@ import { statSync, symlinkSync } from 'node:fs'
 import { calculateJwkThumbprint, type JWK } from 'jose'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ALGORITHM_NAMES } from '../../packages/core/src/jws/algorithms.js'
-import { createWorkplace, secretsIn, type Workplace } from './wimse.js'
+import { createWorkplace, namesACure, secretsIn, type Workplace } from './wimse.js'
 
 let place: Workplace
 beforeEach(() => {
@@ -71,15 +71,25 @@ describe('wimse key', () => {
     [['--public', 'missing.jwk'], 'missing.jwk: there is no such file'],
     [['--public', 'secret.jwk'], 'is a secret'],
     [['--public', 'broken.jwk'], 'is neither a JWK nor PEM'],
+    [['--public', 'off-curve.jwk'], 'is not a key that can be used'],
+    [['--public', 'broken.pem'], 'is not a key in PEM'],
+    [['--public', '.'], 'not a regular file'],
+    [['--public', 'long.jwk'], 'longer than 1048576 bytes'],
+    [['--public', '-'], 'standard input is longer than 1048576 bytes'],
     [['--out', 'nowhere/a.jwk'], 'cannot be written'],
     [['--alg', 'ES256', '--alg', 'ES384'], '--alg is given more than once'],
     [['surplus'], 'takes no operands'],
   ] as const)('refuses %j', async ([words, message]) => {
     place.write('secret.jwk', '{"kty":"oct","k":"c2VjcmV0LXNlY3JldC1zZWNyZXQ"}')
     place.write('broken.jwk', '{"kty":"EC","kty":"EC"}')
-    const { code, stdout, stderr } = await place.wimse(['key', ...words])
+    place.write('off-curve.jwk', '{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}')
+    place.write('broken.pem', '-----BEGIN PUBLIC KEY-----\nAA==\n')
+    const long = ' '.repeat(1_048_577)
+    place.write('long.jwk', long)
+    const { code, stdout, stderr } = await place.wimse(['key', ...words], words.at(-1) === '-' ? long : '')
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toContain(message)
+    expect(namesACure(stderr), stderr).toBe(true)
     expect(secretsIn(stderr)).toEqual([])
   })
 })

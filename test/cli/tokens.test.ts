@@ -7,6 +7,7 @@ import {
   createWorkplace,
   CREDENTIAL,
   issueTokens,
+  namesACure,
   proofIn,
   secretsIn,
   TRUST,
@@ -100,6 +101,7 @@ describe('wimse wit issue', () => {
     [['--issuer-key', 'wrong-alg.jwk'], 'cannot sign as its alg says'],
     [['--issuer-key', 'wrong-half.jwk'], 'cannot sign as its alg says'],
     [['--issuer-key', 'jwks.json'], 'is a set of keys'],
+    [['--force'], '--force has no meaning'],
     [['--issuer-key', '-', '--confirmation-key', '-'], 'standard input can be read once'],
   ] as const)('refuses %j', async ([words, message]) => {
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
@@ -118,6 +120,7 @@ describe('wimse wit issue', () => {
     const { code, stdout, stderr } = await place.wimse(['wit', 'issue', ...others, ...words])
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toContain(message)
+    expect(namesACure(stderr), stderr).toBe(true)
     expect(stderr).not.toContain('SECRET')
     expect(secretsIn(stderr)).toEqual([])
   })
@@ -149,6 +152,23 @@ describe('wimse wit verify', () => {
     expect(await verify(...trusting)).toMatchObject({ code: 4, stdout: '' })
     const insecure = await verify('--jwks', 'http://identity.example.com/jwks', ...TRUST.slice(2))
     expect(insecure).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('use https') })
+  })
+
+  it.for([
+    ['a key set without keys', 'a.json', ['checkout.wit', '--jwks', 'a.json'], 'the key set: a.json'],
+    [
+      'a key set that is no JSON',
+      'a.json',
+      ['checkout.wit', '--jwks', 'checkout.wit'],
+      'not one JSON object',
+    ],
+    ['an empty token', 'empty.wit', ['empty.wit', '--jwks', 'jwks.json'], 'empty.wit is empty'],
+  ] as const)('says of %s what to do', async ([, name, words, message]) => {
+    place.write(name, name.endsWith('.json') ? '{"no":"keys"}' : '\n')
+    const { code, stdout, stderr } = await place.wimse(['wit', 'verify', ...words, ...TRUST.slice(2)])
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toContain(message)
+    expect(namesACure(stderr), stderr).toBe(true)
   })
 
   it.for([

@@ -99,6 +99,11 @@ export function proofIn(fields: string): string {
   return /^(?:Workload-Proof-Token: |Authorization: WPT )(.*)$/m.exec(fields)![1]!
 }
 
+/** Whether an error for people has a second line, which is what to do about it: a whole sentence. */
+export function namesACure(stderr: string): boolean {
+  return /^wimse: (?!warning: ).+\n {2}(?:[A-Z`-]|wimse ).+\.\n$/m.test(stderr)
+}
+
 /** What must not be on a screen or in a log unless it was asked for. */
 export function secretsIn(text: string): readonly string[] {
   return [...text.matchAll(/e[yw3][\w-]{14,}|"d"|BEGIN [A-Z ]*PRIVATE|\bat .+:\d+:\d+|node:internal/g)].map(

@@ -89,6 +89,8 @@ const CURES: Readonly<Record<KnownCode, string>> = {
 }
 
 /** What to do about a code, in a sentence; null for a code of somebody else. */
+export function cureOf(code: KnownCode): string
+export function cureOf(code: string): string | null
 export function cureOf(code: string): string | null {
   return Object.hasOwn(CURES, code) ? CURES[code as KnownCode] : null
 }

@@ -40,7 +40,8 @@ export async function exchange({ url, method, headers, body, ca, maxTime }: Outg
     // Node gives such a connection away, and nothing else would tell of its end.
     outgoing.on('upgrade', (_response, socket) => {
       socket.destroy()
-      reject(new Failure(EXIT.unreachable, 'NETWORK', `${url.origin} changed to another protocol`))
+      const message = `${url.origin} changed to another protocol`
+      reject(new Failure(EXIT.unreachable, 'NETWORK', message, 'Call a URL that answers over HTTP.'))
     })
     for (const [name, values] of grouped(fields)) outgoing.setHeader(name, values)
     outgoing.end(body ?? undefined)
@@ -86,23 +87,45 @@ function grouped(fields: Outgoing['headers']): ReadonlyMap<string, string | stri
   )
 }
 
-const CAUSES: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nothing listens there',
-  ENOTFOUND: 'there is no such host',
-  EAI_AGAIN: 'names cannot be looked up right now',
-  ECONNRESET: 'the connection was closed before an answer',
-  CERT_HAS_EXPIRED: 'its certificate has expired',
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is signed by itself; --cacert names one to trust',
-  SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is of an unknown authority; --cacert names one to trust',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate is of an unknown authority; --cacert names one to trust',
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-    'its certificate is of an unknown authority; --cacert names one to trust',
-  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another host',
+const UNKNOWN_AUTHORITY = [
+  'its certificate is of an unknown authority',
+  'If it is the right one, name its authority with --cacert.',
+] as const
+
+/** Why and what to do, by the code of Node. */
+const CAUSES: Readonly<Record<string, readonly [cause: string, cure: string]>> = {
+  ECONNREFUSED: ['nothing listens there', 'Start the service, or correct host and port.'],
+  ENOTFOUND: ['there is no such host', 'Correct the host.'],
+  EAI_AGAIN: [
+    'names cannot be looked up right now',
+    'Try again, and see whether this machine has a network.',
+  ],
+  ECONNRESET: [
+    'the connection was closed before an answer',
+    'See whether it is http or https that it speaks.',
+  ],
+  CERT_HAS_EXPIRED: ['its certificate has expired', 'The service needs another one.'],
+  DEPTH_ZERO_SELF_SIGNED_CERT: [
+    'its certificate is signed by itself',
+    'If it is the right one, name it with --cacert.',
+  ],
+  SELF_SIGNED_CERT_IN_CHAIN: UNKNOWN_AUTHORITY,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNKNOWN_AUTHORITY,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNKNOWN_AUTHORITY,
+  ERR_TLS_CERT_ALTNAME_INVALID: [
+    'its certificate is for another host',
+    'Call it by a name that its certificate has.',
+  ],
 }
 
 function unreachable({ origin }: URL, error: unknown, { aborted }: AbortSignal, maxTime: number): Failure {
   const { code } = error as NodeJS.ErrnoException
   // Once the head is there, a body that is given up looks like a connection that broke.
-  const cause = aborted ? `no answer within ${maxTime} s` : (CAUSES[code ?? ''] ?? code ?? 'no answer')
-  return new Failure(EXIT.unreachable, 'NETWORK', `${origin} did not answer: ${cause}`)
+  const [cause, cure] = aborted
+    ? [`no answer within ${maxTime} s`, 'Try again, or give it longer with --max-time.']
+    : (CAUSES[code ?? ''] ?? [
+        code ?? 'no answer',
+        'See whether the service runs and can be reached from here.',
+      ])
+  return new Failure(EXIT.unreachable, 'NETWORK', `${origin} did not answer: ${cause}`, cure)
 }

@@ -13,10 +13,10 @@ export class Failure extends Error {
   readonly exitCode: ExitCode
   /** Stable: a code of the suite, or `USAGE`, `INPUT`, `NETWORK`. */
   readonly code: string
-  /** What to do about it, as a sentence; null where the message says it. */
-  readonly cure: string | null
+  /** What to do about it, as a sentence. */
+  readonly cure: string
 
-  constructor(exitCode: ExitCode, code: string, message: string, cure: string | null = null) {
+  constructor(exitCode: ExitCode, code: string, message: string, cure: string) {
     super(message)
     this.exitCode = exitCode
     this.code = code
@@ -25,11 +25,11 @@ export class Failure extends Error {
 }
 
 /** The command line is wrong. */
-export function usageFailure(message: string, cure: string | null = null): Failure {
+export function usageFailure(message: string, cure: string): Failure {
   return new Failure(EXIT.usage, 'USAGE', message, cure)
 }
 
 /** A file or standard input is not what it should be. */
-export function inputFailure(message: string, cure: string | null = null): Failure {
+export function inputFailure(message: string, cure: string): Failure {
   return new Failure(EXIT.usage, 'INPUT', message, cure)
 }

@@ -37,24 +37,33 @@ async function readStdin(what: string, { stdin }: Terminal, maxBytes: number): P
   for await (const chunk of stdin) {
     chunks.push(chunk)
     length += chunk.length
-    if (length > maxBytes) throw inputFailure(`${what} on standard input is longer than ${maxBytes} bytes`)
+    if (length > maxBytes) {
+      throw inputFailure(
+        `${what} on standard input is longer than ${maxBytes} bytes`,
+        'See what is piped in: no more than that is read, from a file neither.',
+      )
+    }
   }
   return Buffer.concat(chunks)
 }
 
 function unreadable(path: string, what: string, error: unknown): Failure {
   const { code, message } = error as NodeJS.ErrnoException
-  const why =
-    code === 'ENOENT'
-      ? 'there is no such file'
-      : code === 'EACCES' || code === 'EPERM'
-        ? 'you may not read it'
-        : code === 'EISDIR'
-          ? 'it is a folder'
-          : code === undefined
-            ? message
-            : `it cannot be read (${code})`
-  return inputFailure(`${what}: ${nameOf(path)}: ${why}`)
+  const [why, cure] =
+    code === undefined
+      ? [message, 'See whether it is the file that was meant.']
+      : (UNREADABLE[code] ?? [`it cannot be read (${code})`, 'See whether another program can read it.'])
+  return inputFailure(`${what}: ${nameOf(path)}: ${why}`, cure)
+}
+
+const NOT_ALLOWED = ['you may not read it', 'Run wimse as a user who may.'] as const
+
+/** Why and what to do, by the code of Node. */
+const UNREADABLE: Readonly<Record<string, readonly [why: string, cure: string]>> = {
+  ENOENT: ['there is no such file', 'Correct the path; it is read from the folder you are in.'],
+  EACCES: NOT_ALLOWED,
+  EPERM: NOT_ALLOWED,
+  EISDIR: ['it is a folder', 'Give a file.'],
 }
 
 /** Reads a JSON object strictly: no member twice, nothing behind it. */
@@ -62,13 +71,18 @@ export async function readJson(path: string, what: string, terminal: Terminal): 
   const bytes = await readBytes(path, what, terminal)
   const object = parseJsonObject(bytes)
   if (object !== null) return object
-  throw inputFailure(`${what}: ${nameOf(path)} is not one JSON object without a member twice`)
+  throw inputFailure(
+    `${what}: ${nameOf(path)} is not one JSON object without a member twice`,
+    'Give JSON that begins with {, has each member once and nothing behind it.',
+  )
 }
 
 /** Reads a token: one line of printable ASCII. */
 export async function readToken(path: string, what: string, terminal: Terminal): Promise<string> {
   const text = (await readText(path, what, terminal)).trim()
-  if (text === '') throw inputFailure(`${what}: ${nameOf(path)} is empty`)
+  if (text === '') {
+    throw inputFailure(`${what}: ${nameOf(path)} is empty`, 'See whether what should have filled it failed.')
+  }
   if (/[^\x21-\x7e]/.test(text)) {
     throw inputFailure(
       `${what}: ${nameOf(path)} is not one token`,
@@ -117,6 +131,9 @@ export async function readTokenArgument(
 /** Refuses two inputs from standard input, which can be read once. */
 export function refuseSharedStdin(paths: readonly (string | undefined)[]): void {
   if (paths.filter((path) => path === '-').length > 1) {
-    throw usageFailure('standard input can be read once, and more than one input is to come from it')
+    throw usageFailure(
+      'standard input can be read once, and more than one input is to come from it',
+      'Give files for all but one.',
+    )
   }
 }

@@ -36,21 +36,30 @@ export async function readPublicKey(path: string, what: string, terminal: Termin
   try {
     return createPublicKey(text).export({ format: 'jwk' })
   } catch {
-    throw inputFailure(`${what}: ${nameOf(path)} is not a key in PEM`)
+    throw inputFailure(
+      `${what}: ${nameOf(path)} is not a key in PEM`,
+      'Give all of it, from BEGIN to END, or a JWK.',
+    )
   }
 }
 
 /** The public half of a JWK. */
 export function publicHalf(jwk: WrittenJwk, path: string, what: string): WrittenJwk {
   if (jwk.kty === 'oct') {
-    throw inputFailure(`${what}: ${nameOf(path)} is a secret, which has no public half`)
+    throw inputFailure(
+      `${what}: ${nameOf(path)} is a secret, which has no public half`,
+      'Give a key of a pair: `wimse key --out FILE` makes one.',
+    )
   }
   const members = Object.entries(jwk).filter(([name]) => !PRIVATE_MEMBERS.has(name))
   const half = Object.fromEntries(members) as WrittenJwk
   try {
     createPublicKey({ key: half, format: 'jwk' })
   } catch {
-    throw inputFailure(`${what}: ${nameOf(path)} is not a key that can be used`)
+    throw inputFailure(
+      `${what}: ${nameOf(path)} is not a key that can be used`,
+      'Its members have to be of one key, on a curve that is known: `wimse key --out FILE` makes one.',
+    )
   }
   return half
 }
@@ -102,6 +111,9 @@ export async function writeSecret(path: string, text: string, force: boolean): P
         'A key that is overwritten is gone. Choose another name, or say --force.',
       )
     }
-    throw inputFailure(`${nameOf(path)} cannot be written (${code ?? 'for a reason unknown'})`)
+    throw inputFailure(
+      `${nameOf(path)} cannot be written (${code ?? 'for a reason unknown'})`,
+      'Name a file in a folder that is there and that you may write to.',
+    )
   }
 }

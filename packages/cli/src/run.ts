@@ -83,7 +83,7 @@ function report(error: unknown, terminal: Terminal, json: boolean): ExitCode {
   if (json) {
     terminal.stdout(`${JSON.stringify({ error: { code, message, cure } }, null, 2)}\n`)
   } else {
-    terminal.stderr(`wimse: ${printable(message)}\n${cure === null ? '' : `  ${printable(cure)}\n`}`)
+    terminal.stderr(`wimse: ${printable(message)}\n  ${printable(cure)}\n`)
   }
   return exitCode
 }
@@ -100,7 +100,9 @@ function asFailure(error: unknown): Failure {
     )
   }
   // Those of the packages name the option that is wrong, and nothing of its value; those of Node may repeat it.
-  if (error instanceof TypeError && !('code' in error)) return usageFailure(error.message)
+  if (error instanceof TypeError && !('code' in error)) {
+    return usageFailure(error.message, '--help of the command says what each of its options takes.')
+  }
   return new Failure(
     EXIT.usage,
     'INTERNAL',

@@ -77,7 +77,10 @@ export async function readKeySet(
   try {
     for (const reason of readTrustBundle(jwks).skipped) warn(`the key set: ${reason}: left out`)
   } catch (error) {
-    throw inputFailure(`the key set: ${nameOf(where)}: ${(error as Error).message}`)
+    throw inputFailure(
+      `the key set: ${nameOf(where)}: ${(error as Error).message}`,
+      '`wimse key --public FILE --set` prints a key set.',
+    )
   }
   return jwks as unknown as KeySet
 }

@@ -85,7 +85,7 @@ export const callCommand: Command = {
       now,
     })
     const maxTime = readSeconds('max-time', given.one('max-time')) ?? 30
-    if (maxTime < 1) throw usageFailure('--max-time is not at least 1')
+    if (maxTime < 1) throw usageFailure('--max-time is not at least 1', 'For example --max-time 30.')
     const answer = await exchange({
       url,
       method,
@@ -145,7 +145,10 @@ function readField(line: string): readonly [string, string] {
   }
   // What frames the message is for the client to say, and another Host would be another service.
   if (/^(?:host|content-length|transfer-encoding|connection|expect|te|upgrade)$/i.test(name)) {
-    throw usageFailure(`the header field ${name} cannot be set`)
+    throw usageFailure(
+      `the header field ${name} cannot be set`,
+      'Leave it out: it follows from the URL and the body.',
+    )
   }
   return [name, value!.trim()]
 }
@@ -172,14 +175,22 @@ async function print(answer: Answer, include: boolean, terminal: Terminal): Prom
     for await (const chunk of body) terminal.stdout(chunk)
     return
   }
-  const bytes = await collect(body, LONGEST_PROBLEM)
+  const bytes = await collect(
+    body,
+    LONGEST_PROBLEM,
+    'A problem document is short: look at what answers there.',
+  )
   const problem = readProblem(contentType, bytes)
   terminal.stdout(problem === null ? bytes : problemLines(problem))
 }
 
 async function printJson(answer: Answer, terminal: Terminal): Promise<void> {
   const { status, statusText, headers } = answer
-  const bytes = await collect(answer.body, LONGEST_JSON)
+  const bytes = await collect(
+    answer.body,
+    LONGEST_JSON,
+    'Without --json it is passed on as it comes, however long.',
+  )
   const text = bytes.toString('utf8')
   const isText = Buffer.from(text).equals(bytes)
   const document = {
@@ -198,13 +209,13 @@ function valueOf({ headers }: Answer, name: string): string | undefined {
   return headers.find(([field]) => field.toLowerCase() === name)?.[1]
 }
 
-async function collect(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Buffer> {
+async function collect(body: AsyncIterable<Uint8Array>, maxBytes: number, cure: string): Promise<Buffer> {
   const chunks: Uint8Array[] = []
   let length = 0
   for await (const chunk of body) {
     chunks.push(chunk)
     length += chunk.length
-    if (length > maxBytes) throw inputFailure(`the answer is longer than ${maxBytes} bytes`)
+    if (length > maxBytes) throw inputFailure(`the answer is longer than ${maxBytes} bytes`, cure)
   }
   return Buffer.concat(chunks)
 }

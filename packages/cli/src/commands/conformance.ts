@@ -39,7 +39,10 @@ export const conformanceCommand: Command = {
       result === 'failed' || (given.has('strict') && result === 'differs')
     const counts = countsOf(outcomes)
     if (counts.passed + counts.failed + counts.differs === 0) {
-      throw inputFailure('none of the vectors there can be run', `${counts.skipped} were skipped.`)
+      throw inputFailure(
+        `none of the vectors there can be run, and ${counts.skipped} were skipped`,
+        'wimse conformance --help lists the formats and suites that can.',
+      )
     }
     const failed = outcomes.some(isFault)
     if (json) {
@@ -80,7 +83,7 @@ async function runFile({ name, document }: VectorFile): Promise<readonly Outcome
     if (error instanceof Failure || !(error instanceof TypeError)) throw error
     throw inputFailure(
       `the vectors: ${name} is not as its format asks`,
-      'A member is missing, or of another type.',
+      'Look for a member that is missing, or of another type.',
     )
   }
 }

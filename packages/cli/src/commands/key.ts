@@ -55,7 +55,9 @@ export const keyCommand: Command = {
     }
     if (source !== undefined) {
       const odd = ['alg', 'out', 'force'].find((name) => given.has(name))
-      if (odd !== undefined) throw usageFailure(`--${odd} has no meaning beside --public`)
+      if (odd !== undefined) {
+        throw usageFailure(`--${odd} has no meaning beside --public`, 'Leave one of the two out.')
+      }
       const jwk = await readPublicKey(source, 'the key', terminal)
       const kid = given.one('kid')
       print('publicKey', kid === undefined ? jwk : { ...jwk, kid })
@@ -64,7 +66,9 @@ export const keyCommand: Command = {
     if (given.has('set') && file === undefined) {
       throw usageFailure('--set is for public keys', 'Give --out for the private half, or --public FILE.')
     }
-    if (given.has('force') && file === undefined) throw usageFailure('--force has no meaning without --out')
+    if (given.has('force') && file === undefined) {
+      throw usageFailure('--force has no meaning without --out', 'Leave it out, or name a file with --out.')
+    }
     const key = makeKey(readAlgorithm(given.one('alg')), given.one('kid'))
     if (file === undefined) {
       print('privateKey', key)

@@ -50,7 +50,9 @@ export const witIssueCommand: Command = {
       '`wimse key --out checkout.jwk` makes one.',
     )
     refuseSharedStdin([issuerFile, confirmationFile])
-    if (given.has('force') && !given.has('out')) throw usageFailure('--force has no meaning without --out')
+    if (given.has('force') && !given.has('out')) {
+      throw usageFailure('--force has no meaning without --out', 'Leave it out, or name a file with --out.')
+    }
     const issuerKey = await readPrivateKey(issuerFile, 'the issuer key', terminal, warn)
     if (typeof issuerKey === 'string') {
       throw inputFailure(

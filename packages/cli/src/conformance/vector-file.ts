@@ -21,6 +21,7 @@ export async function readVectorFiles(path: string, terminal: Terminal): Promise
     if (code === 'ENOTDIR') return [await readFrom(dirname(path), basename(path), terminal)]
     throw inputFailure(
       `the vectors: ${nameOf(path)}: ${code === 'ENOENT' ? 'there is no such folder' : 'it cannot be read'}`,
+      'Give a folder of JSON files that you may read, or one of them.',
     )
   }
   if (!names.includes('manifest.json')) {
@@ -39,10 +40,18 @@ function listedIn({ vectors }: JsonObject, folder: string): readonly string[] {
   const entries = Array.isArray(vectors) ? (vectors as readonly { readonly path?: unknown }[]) : []
   const paths = entries.map((entry) => entry?.path)
   if (paths.length === 0 || !paths.every((path) => typeof path === 'string')) {
-    throw inputFailure('the vectors: manifest.json does not list vectors by their path')
+    throw inputFailure(
+      'the vectors: manifest.json does not list vectors by their path',
+      'Its member vectors is a list of objects with a path each.',
+    )
   }
   const root = resolve(folder) + sep
   const outside = (paths as readonly string[]).some((path) => !resolve(folder, path).startsWith(root))
-  if (outside) throw inputFailure('the vectors: manifest.json lists a file outside its folder')
+  if (outside) {
+    throw inputFailure(
+      'the vectors: manifest.json lists a file outside its folder',
+      'Put the files beside it, or give one of them instead of the folder.',
+    )
+  }
   return paths
 }

@@ -120,7 +120,12 @@ async function answerToWit(inputs: WitInputs): Promise<string> {
   const key =
     verifying ??
     (signing === undefined ? undefined : publicHalf(signing, 'issuer_signing_key', 'the vectors'))
-  if (key === undefined) throw inputFailure('the vectors: a WIT has no issuer key')
+  if (key === undefined) {
+    throw inputFailure(
+      'the vectors: a WIT has no issuer key',
+      'Add issuer_signing_key or issuer_verifying_key.',
+    )
+  }
   const trusted = trustFor(token, key, inputs.expected_iss)
   const { checks } = await explain(
     { wit: token, target: '/' },
@@ -134,7 +139,9 @@ async function answerToWpt(inputs: WptInputs, spec: unknown): Promise<string> {
   const { wit, proof, verify_now: now, audience, issuer_verifying_key: key } = inputs
   const { other_tokens: others = {}, access_token: accessToken, txn_token: txnToken } = inputs
   const [, origin, path] = /^(https?:\/\/[^/?#]+)([^?#]*)/.exec(audience) ?? []
-  if (origin === undefined) throw inputFailure('the vectors: an audience is not a URL')
+  if (origin === undefined) {
+    throw inputFailure('the vectors: an audience is not a URL', 'Make it an absolute http or https URL.')
+  }
   const fields = new Map(Object.entries(others).map(([name, value]) => [name.toLowerCase(), value]))
   const authenticator = createAuthenticator({
     audience: origin,
@@ -241,5 +248,8 @@ function listIn(
   ) {
     return list as readonly (JsonObject & { readonly id: string })[]
   }
-  throw inputFailure(`the vectors: ${file} has no list ${name} of entries with an id`)
+  throw inputFailure(
+    `the vectors: ${file} has no list ${name} of entries with an id`,
+    `Add ${name}, each entry with an id that is text.`,
+  )
 }
