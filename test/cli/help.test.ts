@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { run } from '../../packages/cli/src/index.js'
 import { createWorkplace, namesACure, start, type Workplace } from './wimse.js'
@@ -52,11 +53,68 @@ describe('help', () => {
     expect(options.filter((option) => !text!.includes(option))).toEqual([])
   })
 
+  it('in JSON tells of the same commands, operands and options', async () => {
+    for (const words of [
+      ['--help', '--json'],
+      ['--json', '--help'],
+      ['help', '--json'],
+    ]) {
+      const { code, stdout, stderr } = await printed(...words)
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+      expect(JSON.parse(stdout)).toMatchObject({
+        command: 'help',
+        commands: COMMANDS.map((name) => ({ name, summary: expect.any(String) })),
+      })
+    }
+    const { commands } = JSON.parse((await printed('wit', '--json', '--help')).stdout)
+    expect(commands.map(({ name }: { name: string }) => name)).toEqual(['wit issue', 'wit verify'])
+  })
+
+  it.for(COMMANDS)('of wimse %s in JSON has every option of the text', async (name) => {
+    const { stdout: text } = await printed(...name.split(' '), '--help')
+    const { code, stdout } = await printed(...name.split(' '), '--help', '--json')
+    expect(code).toBe(0)
+    const { commands, ...rest } = JSON.parse(stdout)
+    expect(rest).toEqual({ command: 'help' })
+    const [{ operands, options, ...about }, ...others] = commands
+    expect({ ...about, others }).toEqual({
+      name,
+      others: [],
+      summary: text.split('\n')[0],
+      notes: expect.any(Array),
+      examples: expect.any(Array),
+    })
+    expect(text).toContain(`Usage: wimse ${name}${operands === null ? '' : ` ${operands}`} [options]\n`)
+    type Option = Readonly<Record<'name' | 'short' | 'value' | 'about', string | null>>
+    const spelled = (options as Option[]).map(
+      ({ name, short, value }) =>
+        `${short === null ? '   ' : `-${short},`} --${name}${value === null ? '' : ` ${value}`}`,
+    )
+    expect(
+      [...text.matchAll(/^ {2}((?:-\w,| {3}) --[a-z-]+(?: [^ \n]+)?)/gm)].map(([, line]) => line),
+    ).toEqual(spelled)
+  })
+
   it('is where a command line that is none points to', async () => {
     for (const words of [[], ['frobnicate'], ['wit'], ['wit', 'frob']]) {
       const { code, stdout, stderr } = await printed(...words)
       expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
       expect(stderr).toContain('wimse --help')
+    }
+  })
+})
+
+describe('the version', () => {
+  it('is that of package.json, in words and in JSON, built and not', async () => {
+    const manifest = readFileSync(new URL('../../packages/cli/package.json', import.meta.url), 'utf8')
+    const { version } = JSON.parse(manifest) as { readonly version: string }
+    expect(await printed('--version')).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' })
+    expect(await place.wimse(['--version'])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' })
+    for (const words of [
+      ['--version', '--json'],
+      ['--json', '--version'],
+    ]) {
+      expect(JSON.parse((await printed(...words)).stdout)).toEqual({ command: 'version', version })
     }
   })
 })
@@ -96,6 +154,7 @@ describe('a command line', () => {
 describe('completion', () => {
   it.for(['bash', 'zsh', 'fish'])('for %s knows every command and option', async (shell) => {
     const { stdout } = await printed('completion', shell)
+    for (const flag of ['help', 'version']) expect(stdout).toMatch(new RegExp(`(?:--|-l )${flag}\\b`))
     for (const name of COMMANDS) {
       for (const word of name.split(' ')) expect(stdout).toContain(word)
       const { stdout: help } = await printed(...name.split(' '), '--help')
@@ -118,6 +177,7 @@ describe('completion', () => {
       return stdout.trim().split('\n')
     }
     expect(await complete('wimse', 'w')).toEqual(['wit', 'wpt'])
+    expect(await complete('wimse', '--')).toEqual(['--help', '--version'])
     expect(await complete('wimse', 'wit', '')).toEqual(['issue', 'verify'])
     expect(await complete('wimse', 'wpt', 'sign', '--re')).toEqual(['--revision'])
     expect(await complete('wimse', 'wpt', 'sign', '--revision', '')).toEqual(['wpt-01', 'wpt-02'])

@@ -1,5 +1,8 @@
 import { COMMON_OPTIONS, type Command, type OptionSpec } from './command.js'
 
+/** What may stand in the place of a command. */
+const TOP_FLAGS = ['--help', '--version']
+
 /** Options of a command with those that all have. */
 function optionsOf({ options }: Command): readonly (readonly [name: string, spec: OptionSpec])[] {
   return Object.entries({ ...options, ...COMMON_OPTIONS })
@@ -60,7 +63,7 @@ _wimse() {
   local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}"
   local command="\${COMP_WORDS[1]-}" words='' takes_files=0
   if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W '${firstWords(commands).join(' ')} --help' -- "$current")); return
+    COMPREPLY=($(compgen -W '${firstWords(commands).join(' ')} ${TOP_FLAGS.join(' ')}' -- "$current")); return
   fi
   case "$command" in
     ${groups.join('|')})
@@ -106,7 +109,7 @@ export function zshCompletion(commands: readonly Command[]): string {
 _wimse() {
   local command="\${words[2]-}"
   if (( CURRENT == 2 )); then
-    compadd -- ${firstWords(commands).join(' ')} --help
+    compadd -- ${firstWords(commands).join(' ')} ${TOP_FLAGS.join(' ')}
     return
   fi
   case "$command" in
@@ -145,6 +148,7 @@ export function fishCompletion(commands: readonly Command[]): string {
   const lines = [
     '# Completes wimse in fish.',
     'complete -c wimse -f',
+    ...TOP_FLAGS.map((flag) => `complete -c wimse -n __fish_use_subcommand -l ${flag.slice(2)}`),
     ...firsts.map((first) => {
       const summary = commands.find(({ name }) => name === first)?.summary ?? `Commands about a ${first}.`
       return `complete -c wimse -n __fish_use_subcommand -a ${first} -d ${fishQuoted(summary)}`

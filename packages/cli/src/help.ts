@@ -20,10 +20,59 @@ export function overview(commands: readonly Command[]): string {
     'Workload identity tokens (WIT) and workload proof tokens (WPT): make, check and explain them.\n',
     'Usage: wimse COMMAND [options]\n',
     `Commands:\n${commands.map(({ name, summary }) => `  ${name.padEnd(width)}${summary}\n`).join('')}`,
-    'Each has --help with examples, --json, and --now to check for another moment.\n',
+    'Each has --help with examples, --json, and --now to check for another moment.\n' +
+      'wimse --version prints the version.\n',
     'Exit codes: 0 done or accepted, 1 refused, 2 called wrongly, 3 cannot be decided from what is here,\n' +
       '4 somebody needed cannot be reached.\n',
   ])
+}
+
+/** One option, as help tells of it in JSON. */
+interface OptionHelp {
+  readonly name: string
+  readonly short: string | null
+  /** What stands for the value; null for a switch. */
+  readonly value: string | null
+  readonly choices: readonly string[] | null
+  readonly repeatable: boolean
+  readonly about: string
+}
+
+/** One command, as help tells of it in JSON. */
+interface CommandHelp {
+  readonly name: string
+  readonly summary: string
+  readonly operands: string | null
+  readonly notes: readonly string[]
+  readonly options: readonly OptionHelp[]
+  readonly examples: readonly string[]
+}
+
+/** The help of some or all commands, for programs. */
+export function helpDocument(commands: readonly Command[]): {
+  readonly command: 'help'
+  readonly commands: readonly CommandHelp[]
+} {
+  return {
+    command: 'help',
+    commands: commands.map(({ name, summary, operands = null, notes = [], options, examples }) => ({
+      name,
+      summary,
+      operands,
+      notes,
+      options: Object.entries({ ...options, ...COMMON_OPTIONS }).map(
+        ([option, { short = null, value = null, choices = null, multiple = false, about }]) => ({
+          name: option,
+          short,
+          value,
+          choices,
+          repeatable: multiple,
+          about,
+        }),
+      ),
+      examples,
+    })),
+  }
 }
 
 function sections(parts: readonly string[]): string {

@@ -12,10 +12,11 @@ import { wptSignCommand } from './commands/wpt-sign.js'
 import { wptVerifyCommand } from './commands/wpt-verify.js'
 import { cureOf } from './cures.js'
 import { EXIT, type ExitCode, Failure, usageFailure } from './failure.js'
-import { helpOf, overview } from './help.js'
+import { helpDocument, helpOf, overview } from './help.js'
 import { readEpoch } from './option-values.js'
 import { printable } from './printable.js'
 import type { Terminal } from './terminal.js'
+import { readVersion } from './version.js'
 
 const commands: readonly Command[] = [
   keyCommand,
@@ -46,17 +47,22 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
 }
 
 async function runCommand(words: readonly string[], terminal: Terminal, json: boolean): Promise<ExitCode> {
-  const [first] = words
-  if (first === '--help' || first === '-h' || first === 'help') {
-    terminal.stdout(overview(commands))
+  const tellHelp = (about: readonly Command[], text: string): ExitCode => {
+    terminal.stdout(json ? `${JSON.stringify(helpDocument(about), null, 2)}\n` : text)
+    return EXIT.done
+  }
+  const first = words.find((word) => word !== '--json')
+  if (first === '--help' || first === '-h' || first === 'help') return tellHelp(commands, overview(commands))
+  if (first === '--version') {
+    const version = readVersion()
+    terminal.stdout(json ? `${JSON.stringify({ command: 'version', version }, null, 2)}\n` : `${version}\n`)
     return EXIT.done
   }
   const found = findCommand(words, commands)
   if (found === null) {
     const group = commands.filter(({ name }) => first !== undefined && name.startsWith(`${first} `))
     if (group.length > 0 && words.some((word) => word === '--help' || word === '-h')) {
-      terminal.stdout(group.map(helpOf).join('\n'))
-      return EXIT.done
+      return tellHelp(group, group.map(helpOf).join('\n'))
     }
     throw usageFailure(
       group.length > 0
@@ -69,10 +75,7 @@ async function runCommand(words: readonly string[], terminal: Terminal, json: bo
   }
   const { command, rest } = found
   const given = readCommandLine(command, rest)
-  if (given.has('help')) {
-    terminal.stdout(helpOf(command))
-    return EXIT.done
-  }
+  if (given.has('help')) return tellHelp([command], helpOf(command))
   const now = given.has('now') ? readEpoch('now', given.one('now')!) : terminal.now()
   const warn = (text: string): void => terminal.stderr(`wimse: warning: ${printable(text)}\n`)
   return command.run({ given, terminal, json, now, warn })
