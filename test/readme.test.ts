@@ -99,6 +99,30 @@ describe('every table in a README is true', () => {
     })
   }
 
+  for (const [name, file, begins] of [
+    ['createAuthenticator', 'authenticator-options.ts', 'interface AuthenticatorOptions {'],
+    ['createTrustBundleSource', 'trust/sources.ts', 'interface TrustBundleSourceOptions {'],
+    ['issueWit', 'signing/issue-wit.ts', 'interface IssueWitOptions {'],
+    ['signRequest', 'signing/sign-request.ts', 'interface SignRequestOptions {'],
+    ['signWpt', 'signing/sign-wpt.ts', 'interface WptOptions {'],
+    ['createWitRequest', 'signing/wit-request.ts', 'function createWitRequest('],
+    ['verifyWitRequest', 'signing/wit-request.ts', 'function verifyWitRequest('],
+    ['memoryReplayStore', 'replay/memory-replay-store.ts', 'interface MemoryReplayStoreOptions {'],
+    ['memoryCallerMemory', 'access/memory-caller-memory.ts', 'interface MemoryCallerMemoryOptions {'],
+    ['resolveConfirmation', 'trust/confirmation-options.ts', 'interface ConfirmationOptions {'],
+  ] as const) {
+    it(`packages/core/README.md lists every option of ${name}, what is required and each default of its docstring`, () => {
+      const rows = tableAfter('packages/core/README.md', `options: ${name}`)
+      const members = membersIn(read(`packages/core/src/${file}`), begins)
+      expect(members.length).toBeGreaterThan(0)
+      const listed = rows.map((row) => [firstCell(row), row.includes('| **required**: ')])
+      expect(listed).toEqual(members.map(({ option, required }) => [option, required]))
+      for (const { option, default: value } of members) {
+        expect(rows.find((row) => firstCell(row) === option)).toContain(value)
+      }
+    })
+  }
+
   it('README.md lists every code of the called side with its status', () => {
     const rows = tableAfter('README.md', 'codes').map((row) => [
       firstCell(row),
@@ -116,3 +140,16 @@ describe('every table in a README is true', () => {
     expect(tableAfter('README.md', 'signing codes').map(firstCell).sort()).toEqual(codes.sort())
   })
 })
+
+/** Options in a source file, from where their type begins, with what their docstrings say is the default. */
+function membersIn(
+  source: string,
+  begins: string,
+): readonly { readonly option: string; readonly required: boolean; readonly default: string }[] {
+  const [text] = source.slice(source.indexOf(begins)).split(/\n\s*\}/)
+  const members = text!.matchAll(/(?:\/\*\*((?:(?!\*\/)[^])*)\*\/\s*)?^ +readonly (\w+)(\??):/gm)
+  return [...members].map(([, doc = '', option, optional]) => {
+    const [, quoted, plain = ''] = /Default (?:`([^`]+)`|(\d[\d,]*(?: MiB)?|true|false))/.exec(doc) ?? []
+    return { option: option!, required: optional === '', default: quoted ?? plain.replaceAll(',', '') }
+  })
+}
