@@ -79,7 +79,46 @@ describe('packages/cli/README.md', () => {
       expect(readme).toMatch(new RegExp(`^\\| \`${name}\` \\| `, 'm'))
     }
   })
+
+  it('lists every option, as the commands define it', async () => {
+    const { stdout } = await start(process.execPath, [program, '--help', '--json'], '.')
+    const { commands } = JSON.parse(stdout) as { readonly commands: readonly CommandHelp[] }
+    const commandsOf = new Map<string, string[]>()
+    for (const { name, options } of commands) {
+      for (const option of options) {
+        const row = rowOf(option)
+        commandsOf.set(row, [...(commandsOf.get(row) ?? []), name])
+      }
+    }
+    const rows = [...commandsOf].map(
+      ([row, names]) => `${row} ${names.length === commands.length ? 'all' : names.join(', ')} |`,
+    )
+    const [, listed = ''] = readme.split('<!-- options -->\n')
+    expect(listed.split('\n\n')[0]!.split('\n').slice(2)).toEqual(rows)
+  })
 })
+
+/** What `--help --json` tells of a command. */
+interface CommandHelp {
+  readonly name: string
+  readonly options: readonly OptionHelp[]
+}
+
+interface OptionHelp {
+  readonly name: string
+  readonly short: string | null
+  readonly value: string | null
+  readonly choices: readonly string[] | null
+  readonly repeatable: boolean
+  readonly about: string
+}
+
+function rowOf({ name, short, value, choices, repeatable, about }: OptionHelp): string {
+  const words = [short === null ? `--${name}` : `-${short}, --${name}`, value ?? []].flat().join(' ')
+  const among = choices === null ? '' : `; one of ${choices.join(' ')}`
+  const cells = [`\`${words}\``, `${about}${among}${repeatable ? '; may be repeated' : ''}`]
+  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
+}
 
 async function freePort(): Promise<{ readonly port: number }> {
   const { createServer } = await import('node:net')
