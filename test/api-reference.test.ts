@@ -36,6 +36,15 @@ describe('docs/api', () => {
     expect(listed.sort()).toEqual(wanted.sort())
   })
 
+  it('says of each member of an event or a message what it is', () => {
+    const types = [...expected.values()].flatMap((report) => [
+      ...report.matchAll(/^export interface (\w+(?:Event|Message)) [^]*?^}/gm),
+    ])
+    expect(types.length).toBeGreaterThan(6)
+    const silent = types.filter(([text]) => text.includes('(undocumented)'))
+    expect(silent.map(([, name]) => name)).toEqual([])
+  })
+
   it('would be seen to be stale by one option more, by a door more, and by one that is gone', () => {
     const name = 'wimse-redis.api.md'
     const changed = new Map(expected).set(name, expected.get(name)!.replace('keyPrefix', 'prefix'))

@@ -8,6 +8,7 @@ import type { Revision } from '../revisions.js'
  * token, no identifier of a workload and no path.
  */
 export interface SignMessage {
+  /** `refused` for every attempt that ended with an error. */
   readonly outcome: 'signed' | 'refused'
   /** Null when signed, and when something failed that is none of our refusals. */
   readonly code: SigningErrorCode | null

@@ -6,6 +6,7 @@ import type { TrustEvent } from '../trust/trust-event.js'
  * {@link TrustEvent} without thumbprint, key id and reason, which are for the log.
  */
 export interface TrustMessage {
+  /** As in the {@link TrustEvent}. */
   readonly type: TrustEvent['type']
   /** Scheme and trust domain as configured; `bearer` for the keys of bearer tokens. */
   readonly trustDomain: string

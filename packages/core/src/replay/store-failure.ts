@@ -6,6 +6,7 @@ export type StoreFailurePolicy = 'reject' | 'allow'
 
 /** Requests that came in although nobody could tell whether their proofs had been used. */
 export interface StoreEvent {
+  /** What happened; there is one kind. */
   readonly type: 'let-in-unclaimed'
   /** How many since the event before this one. */
   readonly requests: number

@@ -16,9 +16,11 @@ export interface CredentialSource {
 
 /** Something happened to a credential that renews itself. */
 export interface CredentialEvent {
+  /** `refreshed` when there is a new credential, `failed` when an attempt to get one came to nothing. */
   readonly type: 'refreshed' | 'failed'
-  /** Workload identifier and expiry (epoch seconds) of the new credential, for `refreshed`. */
+  /** Workload identifier of the new credential, for `refreshed`. */
   readonly subject?: string
+  /** Epoch seconds: when it expires, for `refreshed`. */
   readonly expiresAt?: number
   /** What went wrong, for `failed`; never anything from a token or a key. */
   readonly reason?: string

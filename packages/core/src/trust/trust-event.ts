@@ -1,5 +1,9 @@
 /** Something happened to the keys of a trust domain. */
 export interface TrustEvent {
+  /**
+   * `refreshed` once a key set was read, `failed` when it could not be; `key-added` and `key-removed` for each key
+   * that was not in the set before, or is not in it any more.
+   */
   readonly type: 'refreshed' | 'failed' | 'key-added' | 'key-removed'
   /** Scheme and trust domain. */
   readonly trustDomain: string
