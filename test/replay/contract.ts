@@ -15,7 +15,7 @@ export interface StoreUnderTest {
 }
 
 /** A fingerprint as the authenticator makes them. */
-export function fingerprintOf(sender: string, jti: string): string {
+function fingerprintOf(sender: string, jti: string): string {
   return hash('sha256', `${sender}\n${jti}`, 'base64url')
 }
 

@@ -78,6 +78,6 @@ function parse(
 }
 
 /** Where to look next. */
-export function helpHint({ name }: Pick<Command, 'name'>): string {
+function helpHint({ name }: Pick<Command, 'name'>): string {
   return `wimse ${name} --help lists its options, with examples.`
 }

@@ -104,7 +104,7 @@ export function nameOf(path: string): string {
 }
 
 /** Whether a word on the command line is a token and no path. */
-export function looksLikeToken(word: string): boolean {
+function looksLikeToken(word: string): boolean {
   return /^e[yw3][\w-]*\.[\w-]*\.[\w-]*$/.test(word)
 }
 

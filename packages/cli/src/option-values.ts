@@ -17,6 +17,7 @@ export function readSeconds(name: string, text: string | undefined): number | un
   throw usageFailure(`--${name} is not a whole number of seconds`, `For example --${name} 60.`)
 }
 
+/** `--revision` of the commands that sign or check a proof. */
 export const REVISION_OPTION: OptionSpec = {
   value: 'REVISION',
   about: 'wpt-01 has the proof in a field of its own, wpt-02 in Authorization; default wpt-01',

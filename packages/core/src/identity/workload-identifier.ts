@@ -14,7 +14,7 @@ export interface WorkloadIdentifier {
 }
 
 /** Longest identifier accepted, in bytes; the identifier draft asks for at least this much. */
-export const LONGEST_IDENTIFIER = 2048
+const LONGEST_IDENTIFIER = 2048
 
 const LONGEST_TRUST_DOMAIN = 255
 
