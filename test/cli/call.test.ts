@@ -177,7 +177,7 @@ describe('wimse call', () => {
     ['a server that does not end', ['NEVER', '--max-time', '1'], 4, 'within 1 s'],
     ['a server that changes to another protocol', ['SWITCH'], 4, 'changed to another protocol'],
     ['no time to answer in', ['LOCAL', '--max-time', '0'], 2, '--max-time is not at least 1'],
-    ['a body that is not there', ['LOCAL', '-d', '@missing'], 2, 'missing: there is no such file'],
+    ['a body that is not there', ['LOCAL', '-d', '@missing.txt'], 2, 'missing.txt: there is no such file'],
     ['two inputs from standard input', ['LOCAL', '-d', '@-', '-H', '@-'], 2, 'can be read once'],
     ['no URL', [], 2, 'takes URL'],
   ] as const)('sends nothing more for %s', async ([, words, code, message]) => {

@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type KeySetServer, startKeySetServer } from '../https/key-set-server.js'
@@ -342,6 +342,61 @@ describe('wimse wpt sign, then wimse wpt verify', () => {
     }
   })
 
+  it('repeats no key and no random token either, though base64 has slashes as paths have (CLI-09)', async () => {
+    const body = (type: 'sec1' | 'pkcs8'): string =>
+      generateKeyPairSync('ec', { namedCurve: 'P-256' })
+        .privateKey.export({ format: 'pem', type })
+        .toString()
+        .replaceAll(/-----.*-----|\n/g, '')
+    const random = (): string => randomBytes(32).toString('base64')
+    const secrets: readonly (readonly [option: string, secret: string])[] = [
+      ['--key', madeUntil(() => body('sec1'), /[^/]\/[^/]/)],
+      ['--key', madeUntil(() => body('pkcs8'), /[^/]\/[^/]/)],
+      ['--access-token-file', madeUntil(random, /^[^/]+\/[^/]/)],
+      ['--access-token-file', `/${random().replaceAll('/', '+')}`],
+      ['--access-token-file', randomBytes(12).toString('base64')],
+      ['--access-token-file', randomBytes(32).toString('hex')],
+    ]
+    for (const [option, secret] of secrets) {
+      const others = option === '--key' ? CREDENTIAL.slice(0, 2) : CREDENTIAL
+      const { code, stderr } = await place.wimse([
+        'wpt',
+        'sign',
+        ...others,
+        '--url',
+        URL_CALLED,
+        option,
+        secret,
+      ])
+      expect(code).toBe(2)
+      expect(stderr).toContain('what was given for it: ')
+      expect(stderr).not.toContain(secret.slice(0, 12))
+    }
+  })
+
+  it.for([
+    'missing.jwk',
+    'kéy.jwk',
+    'ключ.pem',
+    'keys/checkout-2026.jwk',
+    './checkout',
+    '../checkout',
+    '/run/secrets/checkout',
+    '~/checkout',
+  ])('names %s, which is a path (the control)', async (path) => {
+    const words = ['wpt', 'sign', ...CREDENTIAL.slice(0, 2), '--url', URL_CALLED, '--key', path]
+    expect(await place.wimse(words)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(`wimse: the key: ${path}: there is no such file`),
+    })
+  })
+
+  it('names what is there, whatever it is called (the control)', async () => {
+    place.write('checkout', 'no key')
+    const words = ['wpt', 'sign', ...CREDENTIAL.slice(0, 2), '--url', URL_CALLED, '--key', 'checkout']
+    expect((await place.wimse(words)).stderr).toContain('the key: checkout is neither a JWK nor PEM')
+  })
+
   it.skipIf(process.platform === 'win32')('warns of a key that others can read', async () => {
     const { chmodSync } = await import('node:fs')
     chmodSync(place.path('checkout.jwk'), 0o644)
@@ -358,3 +413,10 @@ describe('wimse wpt sign, then wimse wpt verify', () => {
     expect(stderr).toContain('chmod 600')
   })
 })
+
+function madeUntil(make: () => string, wanted: RegExp): string {
+  for (;;) {
+    const made = make()
+    if (wanted.test(made)) return made
+  }
+}

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { type JsonObject, parseJsonObject, readFileWithin } from 'wimse'
 import { type Failure, inputFailure, usageFailure } from './failure.js'
 import type { Terminal } from './terminal.js'
@@ -93,14 +94,23 @@ export async function readToken(path: string, what: string, terminal: Terminal):
 }
 
 /**
- * A file as an error names it. Somebody may have given a token or a key where a path belongs: what does not look
- * like a path is not repeated.
+ * A file as an error names it. Somebody may have given a token or a key where a path belongs: what is not there
+ * and does not look like a path is not repeated. Base64 has slashes too, so that one alone makes no path.
  */
 export function nameOf(path: string): string {
   if (path === '-') return 'standard input'
-  const isPath = /^[\w .:/\\~@+=,-]{1,512}$/.test(path) && !/e[yw3][\w-]{14,}/.test(path)
-  const isMarked = path.length <= 24 || /[/\\]/.test(path) || /\.[A-Za-z]{1,8}$/.test(path)
-  return isPath && isMarked ? path : 'what was given for it'
+  const isPath = /^[\p{L}\p{M}\p{N}_ .:/\\~@+=,()-]{1,512}$/u.test(path)
+  const isMarked = /^(?:[/\\~]|\.\.?[/\\]|[A-Za-z]:[/\\])|\.[A-Za-z]{1,8}$/.test(path)
+  const isNamed = (isPath && isMarked && !looksRandom(path)) || existsSync(path)
+  return isNamed ? path : 'what was given for it'
+}
+
+const MOST_CHANGES = 8
+
+/** Whether a word holds what may be a secret: words that people choose seldom change between kinds of character. */
+function looksRandom(word: string): boolean {
+  const changes = word.match(/[a-z](?=[A-Z0-9])|[A-Z](?=[a-z0-9])|[0-9](?=[A-Za-z])/g) ?? []
+  return changes.length > MOST_CHANGES || /e[yw3][\w-]{14,}/.test(word)
 }
 
 /** Whether a word on the command line is a token and no path. */

@@ -32,7 +32,8 @@ export async function readPrivateKey(
 /** Reads the public half of a key, private members and all left behind. */
 export async function readPublicKey(path: string, what: string, terminal: Terminal): Promise<WrittenJwk> {
   const text = await readText(path, what, terminal)
-  if (!text.trimStart().startsWith('-----BEGIN')) return publicHalf(parseJwk(text, path, what), path, what)
+  if (!text.trimStart().startsWith('-----BEGIN'))
+    return publicHalf(parseJwk(text, path, what), `${what}: ${nameOf(path)}`)
   try {
     return createPublicKey(text).export({ format: 'jwk' })
   } catch {
@@ -43,11 +44,11 @@ export async function readPublicKey(path: string, what: string, terminal: Termin
   }
 }
 
-/** The public half of a JWK. */
-export function publicHalf(jwk: WrittenJwk, path: string, what: string): WrittenJwk {
+/** The public half of a JWK. @param where what an error calls it */
+export function publicHalf(jwk: WrittenJwk, where: string): WrittenJwk {
   if (jwk.kty === 'oct') {
     throw inputFailure(
-      `${what}: ${nameOf(path)} is a secret, which has no public half`,
+      `${where} is a secret, which has no public half`,
       'Give a key of a pair: `wimse key --out FILE` makes one.',
     )
   }
@@ -57,7 +58,7 @@ export function publicHalf(jwk: WrittenJwk, path: string, what: string): Written
     createPublicKey({ key: half, format: 'jwk' })
   } catch {
     throw inputFailure(
-      `${what}: ${nameOf(path)} is not a key that can be used`,
+      `${where} is not a key that can be used`,
       'Its members have to be of one key, on a curve that is known: `wimse key --out FILE` makes one.',
     )
   }

@@ -75,7 +75,7 @@ export const keyCommand: Command = {
       return EXIT.done
     }
     await writeSecret(file, `${JSON.stringify(key, null, 2)}\n`, given.has('force'))
-    print('publicKey', publicHalf(key, file, 'the key'))
+    print('publicKey', publicHalf(key, 'the key'))
     return EXIT.done
   },
 }

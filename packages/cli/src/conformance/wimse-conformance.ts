@@ -118,8 +118,7 @@ async function runPositiveAndNegative(
 async function answerToWit(inputs: WitInputs): Promise<string> {
   const { token, verify_now: now, issuer_signing_key: signing, issuer_verifying_key: verifying } = inputs
   const key =
-    verifying ??
-    (signing === undefined ? undefined : publicHalf(signing, 'issuer_signing_key', 'the vectors'))
+    verifying ?? (signing === undefined ? undefined : publicHalf(signing, 'the vectors: issuer_signing_key'))
   if (key === undefined) {
     throw inputFailure(
       'the vectors: a WIT has no issuer key',
