@@ -162,6 +162,16 @@ describe('wimse call', () => {
     expect(secure.requests).toHaveLength(asked)
   })
 
+  it('checks the server also where NODE_TLS_REJECT_UNAUTHORIZED says not to (CLI-06)', async () => {
+    const words = ['call', `${secure.origin}/`, ...CREDENTIAL]
+    const env = { NODE_TLS_REJECT_UNAUTHORIZED: '0' }
+    const asked = secure.requests.length
+    expect(await place.wimse(words, '', env)).toMatchObject({ code: 4, stdout: '' })
+    expect(secure.requests).toHaveLength(asked)
+    expect(await place.wimse([...words, '--cacert', 'ca.pem'], '', env)).toMatchObject({ code: 0 })
+    expect(secure.requests).toHaveLength(asked + 1)
+  })
+
   it.for([
     ['http beyond this machine', ['http://inventory.example.com/'], 1, 'WIMSE_URL_INSECURE'],
     [

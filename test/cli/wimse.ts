@@ -25,7 +25,7 @@ export interface Workplace {
   readonly write: (name: string, text: string) => string
   readonly read: (name: string) => string
   /** Starts the built command here, in a process of its own. */
-  readonly wimse: (words: readonly string[], input?: string) => Promise<Run>
+  readonly wimse: (words: readonly string[], input?: string, env?: NodeJS.ProcessEnv) => Promise<Run>
   readonly remove: () => void
 }
 
@@ -41,7 +41,8 @@ export function createWorkplace(): Workplace {
       return name
     },
     read: (name) => readFileSync(path(name), 'utf8'),
-    wimse: (words, input = '') => start(process.execPath, [program, ...words], folder, input),
+    wimse: (words, input = '', env = {}) =>
+      start(process.execPath, [program, ...words], folder, input, { ...process.env, ...env }),
     remove: () => rmSync(folder, { recursive: true, force: true }),
   }
 }

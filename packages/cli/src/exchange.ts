@@ -34,8 +34,10 @@ export async function exchange({ url, method, headers, body, ca, maxTime }: Outg
   const signal = AbortSignal.timeout(maxTime * 1000)
   const fields = [...headers, ...(body === null ? [] : [['Content-Length', String(body.length)] as const])]
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    // Said outright, so that NODE_TLS_REJECT_UNAUTHORIZED cannot say otherwise.
+    const tls = { rejectUnauthorized: true, ...(ca === undefined ? {} : { ca }) }
     // Not the process's proxy nor its agent: one connection, closed at the end.
-    const outgoing = send(url, { method, agent: false, signal, ...(ca === undefined ? {} : { ca }) }, resolve)
+    const outgoing = send(url, { method, agent: false, signal, ...tls }, resolve)
     outgoing.on('error', reject)
     // Node gives such a connection away, and nothing else would tell of its end.
     outgoing.on('upgrade', (_response, socket) => {
