@@ -173,6 +173,28 @@ describe('wimse call', () => {
   })
 
   it.for([
+    ['empty', ''],
+    ['without a certificate', 'no certificate'],
+    ['of a certificate that is none', '-----BEGIN CERTIFICATE-----\nbm9uZQ==\n-----END CERTIFICATE-----\n'],
+  ] as const)('takes no authority from a file that is %s, and then asks nobody', async ([, text]) => {
+    place.write('odd.pem', text)
+    const asked = secure.requests.length
+    const result = await place.wimse([
+      'call',
+      `${secure.origin}/`,
+      ...CREDENTIAL,
+      '--cacert',
+      'odd.pem',
+      '--json',
+    ])
+    expect(result.code).toBe(2)
+    expect(JSON.parse(result.stdout)).toMatchObject({
+      error: { code: 'INPUT', message: expect.stringContaining('--cacert: odd.pem') },
+    })
+    expect(secure.requests).toHaveLength(asked)
+  })
+
+  it.for([
     ['http beyond this machine', ['http://inventory.example.com/'], 1, 'WIMSE_URL_INSECURE'],
     [
       'a name and password in the URL',
@@ -188,6 +210,7 @@ describe('wimse call', () => {
     ['a server that changes to another protocol', ['SWITCH'], 4, 'changed to another protocol'],
     ['no time to answer in', ['LOCAL', '--max-time', '0'], 2, '--max-time is not at least 1'],
     ['a body that is not there', ['LOCAL', '-d', '@missing.txt'], 2, 'missing.txt: there is no such file'],
+    ['a certificate and a body from standard input', ['LOCAL', '-d', '@-', '--cacert', '-'], 2, 'read once'],
     ['two inputs from standard input', ['LOCAL', '-d', '@-', '-H', '@-'], 2, 'can be read once'],
     ['no URL', [], 2, 'takes URL'],
   ] as const)('sends nothing more for %s', async ([, words, code, message]) => {

@@ -154,6 +154,24 @@ describe('wimse wit verify', () => {
     expect(insecure).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('use https') })
   })
 
+  it('takes certificates from a file that has one, and for a URL alone', async () => {
+    const trusting = ['--jwks', `${server.origin}/jwks.json`, ...TRUST.slice(2), ...at(NOW), '--json']
+    place.write('empty.pem', '')
+    place.write('odd.pem', 'no certificate')
+    for (const file of ['empty.pem', 'odd.pem']) {
+      const { code, stdout } = await verify(...trusting, '--cacert', file)
+      expect(code).toBe(2)
+      expect(JSON.parse(stdout)).toMatchObject({
+        error: { code: 'INPUT', message: expect.stringContaining(`--cacert: ${file}`) },
+      })
+    }
+    const { code, stdout } = await verify(...TRUST, ...at(NOW), '--cacert', 'ca.pem', '--json')
+    expect(code).toBe(2)
+    expect(JSON.parse(stdout)).toMatchObject({
+      error: { code: 'USAGE', message: expect.stringContaining('--cacert has no meaning') },
+    })
+  })
+
   it.for([
     ['a key set without keys', 'a.json', ['checkout.wit', '--jwks', 'a.json'], 'the key set: a.json'],
     [

@@ -10,7 +10,7 @@ export interface Outgoing {
   readonly headers: readonly (readonly [name: string, value: string])[]
   readonly body: Buffer | null
   /** PEM; undefined for those of the system. */
-  readonly ca: string | undefined
+  readonly ca: readonly string[] | undefined
   /** Seconds until the whole answer has to be there. */
   readonly maxTime: number
 }
@@ -35,7 +35,7 @@ export async function exchange({ url, method, headers, body, ca, maxTime }: Outg
   const fields = [...headers, ...(body === null ? [] : [['Content-Length', String(body.length)] as const])]
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     // Said outright, so that NODE_TLS_REJECT_UNAUTHORIZED cannot say otherwise.
-    const tls = { rejectUnauthorized: true, ...(ca === undefined ? {} : { ca }) }
+    const tls = { rejectUnauthorized: true, ...(ca === undefined ? {} : { ca: [...ca] }) }
     // Not the process's proxy nor its agent: one connection, closed at the end.
     const outgoing = send(url, { method, agent: false, signal, ...tls }, resolve)
     outgoing.on('error', reject)

@@ -6,9 +6,10 @@ import {
   type TrustKey,
 } from 'wimse'
 import type { ExplainTrustDomain } from 'wimse/explain'
+import { readCertificateFile } from './certificates.js'
 import type { Given, OptionSpec } from './command.js'
 import { EXIT, Failure, inputFailure, usageFailure } from './failure.js'
-import { nameOf, readJson, readText } from './input.js'
+import { nameOf, readJson } from './input.js'
 import type { Terminal } from './terminal.js'
 
 /** How a trust domain is given on the command line. */
@@ -66,6 +67,12 @@ export async function readKeySet(
   warn: (text: string) => void,
 ): Promise<KeySet> {
   if (isUrl(where)) return fetchKeySet(where, given, terminal, warn)
+  if (given.has('cacert')) {
+    throw usageFailure(
+      '--cacert has no meaning where --jwks is a file',
+      'Leave it out, or give --jwks a URL.',
+    )
+  }
   const read = await readJson(where, 'the key set', terminal)
   if (typeof read['d'] === 'string') {
     throw inputFailure(
@@ -97,8 +104,7 @@ async function fetchKeySet(
   terminal: Terminal,
   warn: (text: string) => void,
 ): Promise<KeySet> {
-  const ca = given.one('cacert')
-  const certificates = ca === undefined ? {} : { ca: await readText(ca, 'the certificates', terminal) }
+  const ca = await readCertificateFile(given, terminal)
   if (!URL.canParse(url) || !isSecureUrl(new URL(url))) {
     throw usageFailure(
       '--jwks is neither an https URL nor one on this machine',
@@ -107,7 +113,7 @@ async function fetchKeySet(
   }
   let reason = 'no answer'
   const source = createTrustBundleSource(
-    { jwksUri: url, ...certificates },
+    { jwksUri: url, ...(ca === undefined ? {} : { ca }) },
     { onEvent: (event) => void (reason = event.reason ?? reason) },
   )
   try {

@@ -1,5 +1,6 @@
 import { signRequest } from 'wimse'
 import { BOUND_TOKEN_OPTIONS, boundTokenPaths, readBoundTokens } from '../bound-tokens.js'
+import { readCertificateFile } from '../certificates.js'
 import type { Command, Given } from '../command.js'
 import { CREDENTIAL_OPTIONS, readCredential, readTarget } from '../credential-files.js'
 import { type Answer, exchange } from '../exchange.js'
@@ -56,13 +57,14 @@ export const callCommand: Command = {
     const url = readTarget(given.positionals[0]!)
     const method = readMethod(given)
     const data = given.one('data')
-    const ca = given.one('cacert')
     refuseSharedStdin([
       given.one('wit'),
       given.one('key'),
+      given.one('cacert'),
       ...boundTokenPaths(given),
       ...[data, ...given.all('header')].map((text) => (text === '@-' ? '-' : undefined)),
     ])
+    const ca = await readCertificateFile(given, terminal)
     const credential = await readCredential(given, terminal, warn)
     const bound = await readBoundTokens(given, terminal)
     const own = await readHeaders(given.all('header'), terminal, warn)
@@ -92,7 +94,7 @@ export const callCommand: Command = {
       body,
       maxTime,
       headers: [...headers, ...Object.entries(proof)],
-      ca: ca === undefined ? undefined : await readText(ca, 'the certificates', terminal),
+      ca,
     })
     if (json) await printJson(answer, terminal)
     else await print(answer, given.has('include'), terminal)

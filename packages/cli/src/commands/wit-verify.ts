@@ -34,7 +34,7 @@ export const witVerifyCommand: Command = {
     const trustDomain = readTrustDomain(
       required('trust-domain', given.one('trust-domain'), 'For example wimse://example.com.'),
     )
-    refuseSharedStdin([where, keys])
+    refuseSharedStdin([where, keys, given.one('cacert')])
     const wit = await readTokenArgument(where, 'the WIT', terminal, warn)
     const jwks = await readKeySet(keys, given, terminal, warn)
     const maxTokenLifetime = readSeconds('max-token-lifetime', given.one('max-token-lifetime'))

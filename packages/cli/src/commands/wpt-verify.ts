@@ -50,7 +50,7 @@ export const wptVerifyCommand: Command = {
     const trustDomain = readTrustDomain(
       required('trust-domain', given.one('trust-domain'), 'For example wimse://example.com.'),
     )
-    refuseSharedStdin([where, witFile, keys, ...boundTokenPaths(given)])
+    refuseSharedStdin([where, witFile, keys, given.one('cacert'), ...boundTokenPaths(given)])
     const wpt = await readTokenArgument(where, 'the proof', terminal, warn)
     const wit = await readTokenArgument(witFile, 'the WIT', terminal, warn)
     const { headers, otherTokens } = await readBoundTokens(given, terminal)
