@@ -23,7 +23,7 @@ export function overview(commands: readonly Command[]): string {
     'Each has --help with examples, --json, and --now to check for another moment.\n' +
       'wimse --version prints the version.\n',
     'Exit codes: 0 done or accepted, 1 refused, 2 called wrongly, 3 cannot be decided from what is here,\n' +
-      '4 somebody needed cannot be reached.\n',
+      '4 somebody needed cannot be reached, 5 standard output cannot be written.\n',
   ])
 }
 

@@ -1,0 +1,44 @@
+import { existsSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createWorkplace, issueTokens, program, type Run, start, TRUST, type Workplace } from './wimse.js'
+
+let place: Workplace
+beforeAll(async () => {
+  place = createWorkplace()
+  await issueTokens(place)
+})
+afterAll(() => place.remove())
+
+/** Runs a line of bash in which `wimse` is the command; it ends as the first command of its last pipe did. */
+async function bash(line: string): Promise<Run> {
+  const script = `wimse() { '${process.execPath}' '${program}' "$@"; }; ${line}; exit "\${PIPESTATUS[0]}"`
+  return start('bash', ['--norc', '-c', script], place.folder)
+}
+
+const VERIFY = `wimse wit verify checkout.wit ${TRUST.join(' ')}`
+const REFUSED = VERIFY.replace('//example.com', '//example.org')
+
+describe.skipIf(process.platform === 'win32')('an exit code', () => {
+  it.for([
+    [VERIFY, 0],
+    [REFUSED, 1],
+    [`${VERIFY} --bogus`, 2],
+    ['wimse inspect checkout.wit', 3],
+  ] as const)('of `%s` is %i, whoever reads what it says', async ([line, code]) => {
+    expect((await bash(line)).code).toBe(code)
+    expect(await bash(`${line} | true`)).toMatchObject({ code })
+    expect(await bash(`${line} --json | true`)).toMatchObject({ code, stderr: '' })
+    expect(await bash(`${line} 2> >(true)`)).toMatchObject({ code })
+  })
+
+  it.skipIf(!existsSync('/dev/full')).for([VERIFY, REFUSED, 'wimse --help', 'wimse key --json'])(
+    'of `%s` is 5 where the output cannot be written, and that is told once',
+    async (line) => {
+      expect(await bash(`${line} > /dev/full`)).toEqual({
+        code: 5,
+        stdout: '',
+        stderr: 'wimse: standard output cannot be written (ENOSPC)\n',
+      })
+    },
+  )
+})
