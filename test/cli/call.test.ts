@@ -1,10 +1,20 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type ProtectedService, startProtectedService } from '../fastify/protected-service.js'
 import { createTestAuthority } from '../https/test-authority.js'
 import { type KeySetServer, startKeySetServer } from '../https/key-set-server.js'
-import { createWorkplace, CREDENTIAL, issueTokens, namesACure, secretsIn, type Workplace } from './wimse.js'
+import {
+  createWorkplace,
+  CREDENTIAL,
+  issueTokens,
+  namesACure,
+  program,
+  secretsIn,
+  type Workplace,
+} from './wimse.js'
 
 let place: Workplace
 let service: ProtectedService
@@ -23,6 +33,7 @@ beforeAll(async () => {
     seenElsewhere.push(request)
     if (request.url === '/moved') response.writeHead(307, { location: `${origin}/stock/1` }).end()
     else if (request.url === '/bytes') response.end(Buffer.from([0xff, 0x00]))
+    else if (request.url === '/long') sendLong(response)
     else if (request.url === '/never') response.write('…')
     else if (request.url === '/switch')
       request.socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n')
@@ -46,6 +57,23 @@ afterAll(async () => {
   elsewhere.close()
   place.remove()
 })
+
+/** Bytes that a connection took of a body of 64 MiB, counted as it takes them. */
+let taken = 0
+const LONG = 64 * 1_048_576
+
+function sendLong(response: ServerResponse): void {
+  taken = 0
+  const chunk = Buffer.alloc(65_536, 'a')
+  const more = (): void => {
+    if (taken === LONG) response.end()
+    else if (!response.destroyed) {
+      taken += chunk.length
+      response.write(chunk, more)
+    }
+  }
+  more()
+}
 
 const other = (path: string): string => `http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}${path}`
 const call = (path: string, ...words: readonly string[]) =>
@@ -133,6 +161,33 @@ describe('wimse call', () => {
       stderr: expect.stringMatching(/^HTTP\/1\.1 307 .*\nwimse: warning: this is a redirect/),
     })
     expect(service.log()).toBe(before)
+  })
+
+  it('takes no more of an answer than its reader does, and all of it in the end', async () => {
+    const child = spawn(process.execPath, [program, 'call', other('/long'), ...CREDENTIAL], {
+      cwd: place.folder,
+    })
+    await once(child.stderr, 'data')
+    // Until it stands still, a moment at least.
+    for (let before = -1; before !== taken; await new Promise((resolve) => setTimeout(resolve, 500))) {
+      before = taken
+    }
+    expect(taken).toBeLessThan(LONG / 2)
+    let length = 0
+    child.stdout.on('data', (chunk: Buffer) => (length += chunk.length))
+    await once(child, 'close')
+    expect({ code: child.exitCode, length }).toEqual({ code: 0, length: LONG })
+  })
+
+  it('gives an answer up when nobody reads it any more, and ends as its status says', async () => {
+    const child = spawn(process.execPath, [program, 'call', other('/long'), ...CREDENTIAL], {
+      cwd: place.folder,
+    })
+    await once(child.stdout, 'data')
+    child.stdout.destroy()
+    await once(child, 'close')
+    expect(child.exitCode).toBe(0)
+    expect(taken).toBeLessThan(LONG)
   })
 
   it('keeps bytes as they are, and JSON valid', async () => {

@@ -1,4 +1,4 @@
-import { SigningError } from 'wimse'
+import { isPromise, SigningError } from 'wimse'
 import type { Command } from './command.js'
 import { findCommand, readCommandLine } from './command-line.js'
 import { callCommand } from './commands/call.js'
@@ -39,10 +39,25 @@ const commands: readonly Command[] = [
 export async function run(words: readonly string[], terminal: Terminal): Promise<ExitCode> {
   // Looked for by hand, so that a command line that cannot be read is answered in the form asked for.
   const json = words.includes('--json')
+  const output = quiet(terminal)
   try {
-    return await runCommand(words, terminal, json)
+    return await runCommand(words, output, json)
   } catch (error) {
-    return report(error, terminal, json)
+    return report(error, output, json)
+  }
+}
+
+/** Most of what is written is short and not waited for: that it was not taken is no unhandled rejection. */
+function quiet(terminal: Terminal): Terminal {
+  return {
+    stdin: terminal.stdin,
+    stdout: (chunk) => {
+      const written = terminal.stdout(chunk)
+      if (isPromise(written)) written.then(undefined, () => undefined)
+      return written
+    },
+    stderr: (text) => terminal.stderr(text),
+    now: () => terminal.now(),
   }
 }
 

@@ -174,8 +174,7 @@ async function print(answer: Answer, include: boolean, terminal: Terminal): Prom
   } else terminal.stderr(`${statusLine}\n`)
   const contentType = valueOf(answer, 'content-type')
   if (!/^application\/problem\+json\b/i.test(contentType ?? '')) {
-    for await (const chunk of body) terminal.stdout(chunk)
-    return
+    return stream(body, terminal)
   }
   const bytes = await collect(
     body,
@@ -184,6 +183,17 @@ async function print(answer: Answer, include: boolean, terminal: Terminal): Prom
   )
   const problem = readProblem(contentType, bytes)
   terminal.stdout(problem === null ? bytes : problemLines(problem))
+}
+
+/** No faster than it is taken, and no further: whose output is broken is told elsewhere. */
+async function stream(body: AsyncIterable<Uint8Array>, terminal: Terminal): Promise<void> {
+  for await (const chunk of body) {
+    try {
+      await terminal.stdout(chunk)
+    } catch {
+      return
+    }
+  }
 }
 
 async function printJson(answer: Answer, terminal: Terminal): Promise<void> {
