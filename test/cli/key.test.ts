@@ -1,4 +1,5 @@
-import { statSync, symlinkSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, lstatSync, mkdirSync, readdirSync, statSync, symlinkSync } from 'node:fs'
 import { calculateJwkThumbprint, type JWK } from 'jose'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ALGORITHM_NAMES } from '../../packages/core/src/jws/algorithms.js'
@@ -41,6 +42,50 @@ describe('wimse key', () => {
     symlinkSync(place.path('elsewhere'), place.path('a.jwk'))
     expect((await place.wimse(['key', '--out', 'a.jwk'])).code).toBe(2)
     expect(() => place.read('elsewhere')).toThrow('ENOENT')
+  })
+
+  it.skipIf(process.platform === 'win32')(
+    'with --force replaces what a link leads to, and not the link',
+    async () => {
+      mkdirSync(place.path('store'))
+      place.write('store/a.jwk', 'old')
+      symlinkSync('store/a.jwk', place.path('a.jwk'))
+      expect((await place.wimse(['key', '--out', 'a.jwk', '--force'])).code).toBe(0)
+      expect(lstatSync(place.path('a.jwk')).isSymbolicLink()).toBe(true)
+      expect(place.read('store/a.jwk')).toContain('"d"')
+      expect(statSync(place.path('store/a.jwk')).mode & 0o777).toBe(0o600)
+      expect(readdirSync(place.path('store'))).toEqual(['a.jwk'])
+    },
+  )
+
+  it.skipIf(process.platform === 'win32')('with --force replaces nothing but files', async () => {
+    execFileSync('mkfifo', [place.path('fifo')])
+    mkdirSync(place.path('folder'))
+    symlinkSync('fifo', place.path('link'))
+    symlinkSync('nowhere', place.path('dangling.jwk'))
+    for (const name of ['fifo', 'folder', 'link', 'dangling.jwk']) {
+      const before = lstatSync(place.path(name)).ino
+      const { code, stdout, stderr } = await place.wimse(['key', '--out', name, '--force'])
+      expect({ code, stdout, ino: lstatSync(place.path(name)).ino }).toEqual({
+        code: 2,
+        stdout: '',
+        ino: before,
+      })
+      expect(stderr).toContain(`${name} is not a file and was not touched`)
+    }
+    expect(existsSync(place.path('nowhere'))).toBe(false)
+    expect((await place.wimse(['key', '--out', 'new.jwk', '--force'])).code).toBe(0)
+    expect(readdirSync(place.folder).sort()).toEqual(['dangling.jwk', 'fifo', 'folder', 'link', 'new.jwk'])
+  })
+
+  it('takes - for standard output, as inputs take it for standard input', async () => {
+    const { code, stdout } = await place.wimse(['key', '--out', '-'])
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({ d: expect.any(String) })
+    const json = await place.wimse(['key', '--out', '-', '--json'])
+    expect(JSON.parse(json.stdout)).toMatchObject({ file: null, privateKey: { d: expect.any(String) } })
+    expect(await place.wimse(['key', '--out', '-', '--force'])).toMatchObject({ code: 2, stdout: '' })
+    expect(readdirSync(place.folder)).toEqual([])
   })
 
   it('prints the private key where no file is named, which is to ask for it', async () => {

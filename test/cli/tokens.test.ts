@@ -91,6 +91,15 @@ describe('wimse wit issue', () => {
     })
   })
 
+  it('prints the token where --out is -', async () => {
+    const keys = ['--issuer-key', 'issuer.jwk', '--confirmation-key', 'checkout.jwk']
+    const words = ['wit', 'issue', ...keys, '--subject', 'wimse://example.com/a', '--out', '-']
+    const { code, stdout } = await place.wimse(words)
+    expect(code).toBe(0)
+    expect(decodeJwt(stdout.trim())).toMatchObject({ sub: 'wimse://example.com/a' })
+    expect(() => place.read('-')).toThrow('ENOENT')
+  })
+
   it.for([
     [['--subject', 'wimse://Example.com/a'], 'not a workload identifier'],
     [['--claim', 'sub=another'], 'claims must not contain sub'],

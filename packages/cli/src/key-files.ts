@@ -1,7 +1,8 @@
 import { createPublicKey, type JsonWebKey } from 'node:crypto'
-import { chmod, open, rename, stat, unlink } from 'node:fs/promises'
+import { chmod, lstat, open, realpath, rename, stat, unlink } from 'node:fs/promises'
 import { parseJsonObject } from 'wimse'
-import { Failure, EXIT, inputFailure } from './failure.js'
+import type { Given } from './command.js'
+import { Failure, EXIT, inputFailure, usageFailure } from './failure.js'
 import { nameOf, readText } from './input.js'
 import type { Terminal } from './terminal.js'
 
@@ -82,14 +83,25 @@ async function warnOfReaders(path: string, what: string, warn: (text: string) =>
   if ((mode & 0o077) !== 0) warn(`${what}: ${path} can be read by others; chmod 600 keeps it private`)
 }
 
+/** Where `--out` says that a secret goes; undefined is standard output. */
+export function readOut(given: Given): string | undefined {
+  const path = given.one('out')
+  const file = path === '-' ? undefined : path
+  if (file === undefined && given.has('force')) {
+    throw usageFailure('--force has no meaning without --out', 'Leave it out, or name a file with --out.')
+  }
+  return file
+}
+
 /**
  * Writes a secret to a file that nobody else can read, not even while it is written. A file that is there is
- * replaced with `force` alone, and then as a whole.
+ * replaced with `force` alone, and then as a whole; of a link, what it leads to.
  *
  * @throws Failure when there is one, or it cannot be written
  */
 export async function writeSecret(path: string, text: string, force: boolean): Promise<void> {
-  const target = force ? `${path}.${process.pid}.new` : path
+  const final = force ? await replaceable(path) : path
+  const target = force ? `${final}.${process.pid}.new` : path
   try {
     // Fails when the name is there, even as a link to nowhere.
     const file = await open(target, 'wx', 0o600)
@@ -100,7 +112,7 @@ export async function writeSecret(path: string, text: string, force: boolean): P
       await file.close()
     }
     if (process.platform !== 'win32') await chmod(target, 0o600)
-    if (force) await rename(target, path)
+    if (force) await rename(target, final)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (force && code !== 'EEXIST') await unlink(target).catch(() => undefined)
@@ -117,4 +129,23 @@ export async function writeSecret(path: string, text: string, force: boolean): P
       'Name a file in a folder that is there and that you may write to.',
     )
   }
+}
+
+/** The file that a path leads to, or the path where nothing is yet. @throws Failure for a pipe, a device, a folder */
+async function replaceable(path: string): Promise<string> {
+  const isThere = await lstat(path).then(
+    () => true,
+    () => false,
+  )
+  if (!isThere) return path
+  try {
+    const real = await realpath(path)
+    if ((await stat(real)).isFile()) return real
+  } catch {
+    // A link to nowhere.
+  }
+  throw inputFailure(
+    `${nameOf(path)} is not a file and was not touched`,
+    'Choose another name, or remove it.',
+  )
 }

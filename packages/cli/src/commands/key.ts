@@ -2,7 +2,7 @@ import { createHash, createPrivateKey, generateKeyPairSync, type KeyObject } fro
 import type { AlgorithmName } from 'wimse'
 import type { Command } from '../command.js'
 import { EXIT, usageFailure } from '../failure.js'
-import { publicHalf, readPublicKey, type WrittenJwk, writeSecret } from '../key-files.js'
+import { publicHalf, readOut, readPublicKey, type WrittenJwk, writeSecret } from '../key-files.js'
 
 const CURVES: Readonly<Record<string, string>> = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' }
 
@@ -47,7 +47,7 @@ export const keyCommand: Command = {
   ],
   async run({ given, terminal, json }) {
     const source = given.one('public')
-    const file = given.one('out')
+    const file = source === undefined ? readOut(given) : undefined
     const print = (name: string, jwk: WrittenJwk): void => {
       const printed = given.has('set') ? { keys: [jwk] } : jwk
       const document = json ? { command: 'key', file: file ?? null, [name]: printed } : printed
@@ -65,9 +65,6 @@ export const keyCommand: Command = {
     }
     if (given.has('set') && file === undefined) {
       throw usageFailure('--set is for public keys', 'Give --out for the private half, or --public FILE.')
-    }
-    if (given.has('force') && file === undefined) {
-      throw usageFailure('--force has no meaning without --out', 'Leave it out, or name a file with --out.')
     }
     const key = makeKey(readAlgorithm(given.one('alg')), given.one('kid'))
     if (file === undefined) {

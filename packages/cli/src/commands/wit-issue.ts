@@ -2,7 +2,7 @@ import { issueWit, type IssueWitOptions } from 'wimse'
 import type { Command } from '../command.js'
 import { EXIT, inputFailure, usageFailure } from '../failure.js'
 import { refuseSharedStdin } from '../input.js'
-import { readPrivateKey, readPublicKey, writeSecret } from '../key-files.js'
+import { readOut, readPrivateKey, readPublicKey, writeSecret } from '../key-files.js'
 import { readSeconds, required } from '../option-values.js'
 
 /** `wimse wit issue` */
@@ -50,9 +50,7 @@ export const witIssueCommand: Command = {
       '`wimse key --out checkout.jwk` makes one.',
     )
     refuseSharedStdin([issuerFile, confirmationFile])
-    if (given.has('force') && !given.has('out')) {
-      throw usageFailure('--force has no meaning without --out', 'Leave it out, or name a file with --out.')
-    }
+    const file = readOut(given)
     const issuerKey = await readPrivateKey(issuerFile, 'the issuer key', terminal, warn)
     if (typeof issuerKey === 'string') {
       throw inputFailure(
@@ -69,7 +67,6 @@ export const witIssueCommand: Command = {
       claims: readClaims(given.all('claim')),
       now,
     })
-    const file = given.one('out')
     if (file !== undefined) await writeSecret(file, `${wit}\n`, given.has('force'))
     if (json) {
       const document = { command: 'wit issue', file: file ?? null, ...(file === undefined ? { wit } : {}) }
