@@ -45,8 +45,14 @@ export async function exchange({ url, method, headers, body, ca, maxTime }: Outg
       const message = `${url.origin} changed to another protocol`
       reject(new Failure(EXIT.unreachable, 'NETWORK', message, 'Call a URL that answers over HTTP.'))
     })
-    for (const [name, values] of grouped(fields)) outgoing.setHeader(name, values)
-    outgoing.end(body ?? undefined)
+    try {
+      for (const [name, values] of grouped(fields)) outgoing.setHeader(name, values)
+      outgoing.end(body ?? undefined)
+    } catch (error) {
+      // It has begun to connect, and would be waited for.
+      outgoing.destroy()
+      throw error
+    }
   }).catch((error: unknown) => {
     throw error instanceof Failure ? error : unreachable(url, error, signal, maxTime)
   })

@@ -57,6 +57,7 @@ export const callCommand: Command = {
     const url = readTarget(given.positionals[0]!)
     const method = readMethod(given)
     const data = given.one('data')
+    const maxTime = readMaxTime(given)
     refuseSharedStdin([
       given.one('wit'),
       given.one('key'),
@@ -86,8 +87,6 @@ export const callCommand: Command = {
       lifetime: readSeconds('lifetime', given.one('lifetime')),
       now,
     })
-    const maxTime = readSeconds('max-time', given.one('max-time')) ?? 30
-    if (maxTime < 1) throw usageFailure('--max-time is not at least 1', 'For example --max-time 30.')
     const answer = await exchange({
       url,
       method,
@@ -118,6 +117,15 @@ function readMethod(given: Given): string {
   throw usageFailure('--request is not a method', 'For example -X DELETE, in capitals.')
 }
 
+/** Seconds that a timer can count: of more, Node makes a millisecond. */
+const LONGEST_TIME = 2_147_483
+
+function readMaxTime(given: Given): number {
+  const seconds = readSeconds('max-time', given.one('max-time')) ?? 30
+  if (seconds >= 1 && seconds <= LONGEST_TIME) return seconds
+  throw usageFailure(`--max-time is not a number from 1 to ${LONGEST_TIME}`, 'For example --max-time 60.')
+}
+
 async function readHeaders(
   texts: readonly string[],
   terminal: Terminal,
@@ -146,7 +154,7 @@ function readField(line: string): readonly [string, string] {
     )
   }
   // What frames the message is for the client to say, and another Host would be another service.
-  if (/^(?:host|content-length|transfer-encoding|connection|expect|te|upgrade)$/i.test(name)) {
+  if (/^(?:host|content-length|transfer-encoding|connection|expect|te|trailer|upgrade)$/i.test(name)) {
     throw usageFailure(
       `the header field ${name} cannot be set`,
       'Leave it out: it follows from the URL and the body.',
