@@ -78,6 +78,10 @@ describe('wimse wit issue', () => {
         'roles=["a","b"]',
         '--claim',
         'e===',
+        '--claim',
+        'exact={"a":-0.5,"b":[1e3,12.50,9007199254740991],"c":{"a":"\\u00e9"}}',
+        '--claim',
+        'word=1e400 apples',
       ],
       place.read('checkout.jwk'),
     )
@@ -88,6 +92,8 @@ describe('wimse wit issue', () => {
       n: 3,
       roles: ['a', 'b'],
       e: '==',
+      exact: { a: -0.5, b: [1000, 12.5, 9_007_199_254_740_991], c: { a: 'é' } },
+      word: '1e400 apples',
     })
   })
 
@@ -105,6 +111,14 @@ describe('wimse wit issue', () => {
     [['--claim', 'sub=another'], 'claims must not contain sub'],
     [['--claim', 'nothing'], '--claim is not a name'],
     [['--claim', 'a=1', '--claim', 'a=2'], 'one claim twice'],
+    [['--claim', 'id=12345678901234567890'], '--claim id would not stay as it is'],
+    [['--claim', 'n=1e400'], '--claim n would not stay as it is'],
+    [['--claim', 'n=[0.1000000000000000055511151231257827]'], '--claim n would not stay as it is'],
+    [['--claim', 'n=1e-400'], '--claim n would not stay as it is'],
+    [['--claim', 'o={"a":1,"a":2}'], '--claim o would not stay as it is'],
+    [['--claim', 'o={"a":{"__proto__":2}}'], '--claim o would not stay as it is'],
+    [['--claim', 's="\\ud800"'], '--claim s would not stay as it is'],
+    [['--claim', '__proto__={"a":1}'], '--claim __proto__ would not stay as it is'],
     [['--lifetime', 'an hour'], '--lifetime is not a whole number'],
     [['--issuer-key', 'issuer.pem'], 'does not say its algorithm'],
     [['--issuer-key', 'wrong-alg.jwk'], 'cannot sign as its alg says'],

@@ -1,4 +1,4 @@
-import { issueWit, type IssueWitOptions } from 'wimse'
+import { issueWit, type IssueWitOptions, parseJsonObject } from 'wimse'
 import type { Command } from '../command.js'
 import { EXIT, inputFailure, usageFailure } from '../failure.js'
 import { refuseSharedStdin } from '../input.js'
@@ -94,7 +94,8 @@ function readClaims(texts: readonly string[]): Record<string, unknown> {
     const equals = text.indexOf('=')
     if (equals < 1)
       throw usageFailure('--claim is not a name, = and a value', 'For example --claim region=eu.')
-    return [text.slice(0, equals), valueOf(text.slice(equals + 1))] as const
+    const name = text.slice(0, equals)
+    return [name, valueOf(name, text.slice(equals + 1))] as const
   })
   const names = claims.map(([name]) => name)
   const repeated = names.some((name, index) => names.indexOf(name) !== index)
@@ -103,10 +104,41 @@ function readClaims(texts: readonly string[]): Record<string, unknown> {
   return Object.fromEntries(claims)
 }
 
-function valueOf(text: string): unknown {
+function valueOf(name: string, text: string): unknown {
+  const json = isJson(text) ? text : JSON.stringify(text)
+  // As services read it: not with a member twice, which JSON.parse would drop.
+  const claim = parseJsonObject(Buffer.from(`{${JSON.stringify(name)}:${json}}`))
+  if (claim !== null && numbersIn(json).every(staysAsItIs)) return claim[name]
+  throw usageFailure(
+    `--claim ${name} would not stay as it is`,
+    'A number has too many digits, or a member is there twice. Text goes in quotes: --claim \'id="12"\'.',
+  )
+}
+
+function isJson(text: string): boolean {
   try {
-    return JSON.parse(text)
+    JSON.parse(text)
+    return true
   } catch {
-    return text
+    return false
   }
+}
+
+function numbersIn(json: string): readonly string[] {
+  return json.replaceAll(/"(?:[^"\\]|\\.)*"/g, '').match(/-?\d[\d.eE+-]*/g) ?? []
+}
+
+/** Whether a number is written the same once it has been read, but for zeros and its exponent. */
+function staysAsItIs(number: string): boolean {
+  return digitsOf(number) === digitsOf(String(Number(number)))
+}
+
+function digitsOf(number: string): string | null {
+  const [, sign, whole, fraction = '', exponent = '0'] =
+    /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/i.exec(number) ?? []
+  if (whole === undefined) return null
+  const digits = `${whole}${fraction}`.replace(/^0+/, '')
+  const shortest = digits.replace(/0+$/, '')
+  if (shortest === '') return '0'
+  return `${sign}${shortest}e${Number(exponent) - fraction.length + digits.length - shortest.length}`
 }
