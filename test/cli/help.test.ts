@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { run } from '../../packages/cli/src/index.js'
 import { createWorkplace, namesACure, start, type Workplace } from './wimse.js'
@@ -167,21 +168,48 @@ describe('completion', () => {
     expect(await printed('completion', 'csh')).toMatchObject({ code: 2 })
   })
 
-  it('works in bash', async () => {
+  it.for([
+    ['ca\t x', ['call', 'x']],
+    ['--v\t', ['--version']],
+    ['w\t\t', ['w']],
+    ['wit i\t', ['wit', 'issue']],
+    ['wpt sign --re\t', ['wpt', 'sign', '--revision']],
+    ['wpt sign --revision wpt-01\t -', ['wpt', 'sign', '--revision', 'wpt-01', '-']],
+    ['wpt sign --revision w\t2', ['wpt', 'sign', '--revision', 'wpt-02']],
+    ['key --public on\t', ['key', '--public', 'one.jwk']],
+    ['key --public my\t', ['key', '--public', 'my key.jwk']],
+    ['key --public my\\ k\t', ['key', '--public', 'my key.jwk']],
+    ['key --public "my k\t', ['key', '--public', 'my key.jwk']],
+    ['key --public=my\t', ['key', '--public=my key.jwk']],
+    ['key --public a\t', ['key', '--public', 'a folder/']],
+    ['key --public a\tin\t', ['key', '--public', 'a folder/inner.jwk']],
+    ['key --alg=Es\t', ['key', '--alg=Es']],
+    ['key --alg=Ed2\t', ['key', '--alg=Ed25519']],
+    ['key --alg Ed2\t', ['key', '--alg', 'Ed25519']],
+    ['inspect on\t', ['inspect', 'one.jwk']],
+    ['inspect one.jwk --jw\t on\t', ['inspect', 'one.jwk', '--jwks', 'one.jwk']],
+    ['completion z\t', ['completion', 'zsh']],
+    ['call x -X \t--me', ['call', 'x', '-X', '--me']],
+    ['call x -X --da\t', ['call', 'x', '-X', '--da']],
+    ['call x -H --da\t', ['call', 'x', '-H', '--da']],
+    ['call x -i --da\t', ['call', 'x', '-i', '--data']],
+    ['call http:\tx', ['call', 'http:x']],
+    ['wit verify --jwks http://t\t', ['wit', 'verify', '--jwks', 'http://t']],
+    ['wit verify --jwks http:/\t/x --jw\t', ['wit', 'verify', '--jwks', 'http://x', '--jwks']],
+  ] as const)('in bash makes of %j %j', async ([typed, words]) => {
     place.write('wimse.bash', (await printed('completion', 'bash')).stdout)
-    const complete = async (...words: readonly string[]): Promise<readonly string[]> => {
-      const quoted = words.map((word) => `'${word}'`).join(' ')
-      const script = `source wimse.bash; COMP_WORDS=(${quoted}); COMP_CWORD=${words.length - 1}; _wimse; printf '%s\\n' "\${COMPREPLY[@]}"`
-      const { stdout, stderr } = await start('bash', ['--norc', '-c', script], place.folder)
-      expect(stderr).toBe('')
-      return stdout.trim().split('\n')
+    place.write('rc', `source wimse.bash; wimse() { printf 'RAN'; printf '<%s>' "$@"; echo; }; PS1=''`)
+    for (const name of ['one.jwk', 'my key.jwk', 'a folder/inner.jwk', 'call/inner.jwk']) {
+      mkdirSync(dirname(place.path(name)), { recursive: true })
+      place.write(name, '')
     }
-    expect(await complete('wimse', 'w')).toEqual(['wit', 'wpt'])
-    expect(await complete('wimse', '--')).toEqual(['--help', '--version'])
-    expect(await complete('wimse', 'wit', '')).toEqual(['issue', 'verify'])
-    expect(await complete('wimse', 'wpt', 'sign', '--re')).toEqual(['--revision'])
-    expect(await complete('wimse', 'wpt', 'sign', '--revision', '')).toEqual(['wpt-01', 'wpt-02'])
-    expect(await complete('wimse', 'key', '--public', 'wim')).toEqual(['wimse.bash'])
-    expect(await complete('wimse', 'completion', 'z')).toEqual(['zsh'])
+    const { stdout } = await start(
+      'bash',
+      ['--noprofile', '--rcfile', 'rc', '-i'],
+      place.folder,
+      `wimse ${typed}\n`,
+      { PATH: process.env['PATH'], HOME: place.folder, TERM: 'dumb', INPUTRC: '/dev/null' },
+    )
+    expect(/^RAN(.*)$/m.exec(stdout)?.[1]).toBe(words.map((word) => `<${word}>`).join(''))
   })
 })

@@ -39,55 +39,72 @@ export function bashCompletion(commands: readonly Command[]): string {
     const valued = options.filter(([, { value }]) => value !== undefined)
     const choices = valued
       .filter(([, { choices }]) => choices !== undefined)
-      .map(
-        ([name, { choices }]) =>
-          `        --${name}) COMPREPLY=($(compgen -W '${choices!.join(' ')}' -- "$current")); return ;;\n`,
-      )
-    const files = valued.filter(([, { isFile }]) => isFile === true).map(([name]) => `--${name}`)
-    const others = valued
-      .filter(([, { isFile, choices }]) => isFile !== true && choices === undefined)
-      .map(([name]) => `--${name}`)
+      .map((option) => bashCase([option], `_wimse_words '${option[1].choices!.join(' ')}'; return`))
+    const files = valued.filter(([, { isFile }]) => isFile === true)
+    const others = valued.filter(([, { isFile, choices }]) => isFile !== true && choices === undefined)
     return (
       `    '${command.name}')\n      case "$previous" in\n${choices.join('')}` +
-      (files.length === 0
-        ? ''
-        : `        ${files.join('|')}) COMPREPLY=($(compgen -f -- "$current")); return ;;\n`) +
-      (others.length === 0 ? '' : `        ${others.join('|')}) return ;;\n`) +
+      `${bashCase(files, '_wimse_files; return')}${bashCase(others, 'return')}` +
       `      esac\n      words='${words}'\n` +
       `      takes_files=${command.takesFiles === true ? 1 : 0} ;;\n`
     )
   })
   const groups = groupsOf(commands)
   return `# Completes wimse in bash.
+_wimse_reply() {
+  local candidate
+  while IFS= read -r candidate; do
+    candidate="\${joined%"$value"}$candidate"
+    COMPREPLY+=("\${candidate#"$head"}")
+  done
+}
+_wimse_words() {
+  _wimse_reply < <(compgen -W "$1" -- "$value")
+}
+_wimse_files() {
+  [[ "$value" == *:* ]] && return
+  compopt -o filenames 2>/dev/null
+  _wimse_reply < <(compgen -f -- "$value")
+}
 _wimse() {
-  local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}"
-  local command="\${COMP_WORDS[1]-}" words='' takes_files=0
-  if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W '${firstWords(commands).join(' ')} ${TOP_FLAGS.join(' ')}' -- "$current")); return
+  local IFS=$' \\t\\n' word="\${2//\\\\/}" joined='' previous='' command='' words='' takes_files=0
+  local count=0 part value head
+  COMPREPLY=()
+  # Readline parts words at = and :, and replaces the last part alone.
+  for part in "\${COMP_WORDS[@]:0:COMP_CWORD+1}"; do
+    if [[ -n "$part" && "$part" != -* ]] && [[ "$part" == [=:]* || "$joined" == *[=:] ]]; then
+      joined+="$part"
+    else
+      previous="$joined" joined="$part"
+      ((++count))
+    fi
+    ((count == 2)) && command="$joined"
+    case "$count $command" in
+${groups.map((group) => `      "3 ${group}"|"3 ${group} "*) command="${group} $joined" ;;\n`).join('')}    esac
+  done
+  joined="\${joined//\\\\/}"
+  head="\${joined%"$word"}" value="$joined"
+  if [[ "$joined" == --*=* ]]; then
+    previous="\${joined%%=*}" value="\${joined#*=}"
   fi
-  case "$command" in
-    ${groups.join('|')})
-      if [ "$COMP_CWORD" -eq 2 ]; then
-        case "$command" in
-${groups
-  .map(
-    (group) =>
-      `          ${group}) COMPREPLY=($(compgen -W '${secondWords(group, commands).join(' ')}' -- "$current")) ;;\n`,
-  )
-  .join('')}        esac
-        return
-      fi
-      command="$command \${COMP_WORDS[2]}" ;;
-  esac
+  value="\${value#[\\"\\']}"
+  case "$count $command" in
+    2\\ *) _wimse_words '${firstWords(commands).join(' ')} ${TOP_FLAGS.join(' ')}'; return ;;
+${groups.map((group) => `    3\\ ${group}\\ *) _wimse_words '${secondWords(group, commands).join(' ')}'; return ;;\n`).join('')}  esac
   case "$command" in
 ${cases.join('')}  esac
-  if [ "$takes_files" -eq 1 ] && [[ "$current" != -* ]]; then
-    COMPREPLY=($(compgen -f -- "$current")); return
+  if [[ "$takes_files" -eq 1 && "$value" != -* ]]; then
+    _wimse_files
+  else
+    _wimse_words "$words"
   fi
-  COMPREPLY=($(compgen -W "$words" -- "$current"))
 }
-complete -o filenames -F _wimse wimse
+complete -F _wimse wimse
 `
+}
+
+function bashCase(options: readonly (readonly [string, OptionSpec])[], body: string): string {
+  return options.length === 0 ? '' : `        ${flagsOf(options).join('|')}) ${body} ;;\n`
 }
 
 /** For zsh, whose own description of options this is. */
