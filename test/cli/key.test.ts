@@ -118,7 +118,7 @@ describe('wimse key', () => {
     [['--public', 'broken.jwk'], 'is neither a JWK nor PEM'],
     [['--public', 'off-curve.jwk'], 'is not a key that can be used'],
     [['--public', 'broken.pem'], 'is not a key in PEM'],
-    [['--public', '.'], 'not a regular file'],
+    [['--public', '.'], 'it is a folder'],
     [['--public', 'long.jwk'], 'longer than 1048576 bytes'],
     [['--public', '-'], 'standard input is longer than 1048576 bytes'],
     [['--out', 'nowhere/a.jwk'], 'cannot be written'],

@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs'
+import { createReadStream, existsSync } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { type JsonObject, parseJsonObject, readFileWithin } from 'wimse'
 import { type Failure, inputFailure, usageFailure } from './failure.js'
 import type { Terminal } from './terminal.js'
@@ -18,12 +19,24 @@ export async function readBytes(
   terminal: Terminal,
   maxBytes: number = LONGEST_INPUT,
 ): Promise<Buffer> {
-  if (path === '-') return readStdin(what, terminal, maxBytes)
+  if (isStdin(path)) return readStdin(what, terminal, maxBytes)
   try {
+    const found = await stat(path)
+    if (found.isFIFO() || found.isCharacterDevice()) {
+      const chunks = await readWithin(createReadStream(path), maxBytes)
+      if (chunks === null) throw new Error(`longer than ${maxBytes} bytes`)
+      return chunks
+    }
+    if (found.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' })
     return await readFileWithin(path, maxBytes, AbortSignal.timeout(10_000))
   } catch (error) {
     throw unreadable(path, what, error)
   }
+}
+
+/** Whether a path means what this process was given to read. */
+export function isStdin(path: string): boolean {
+  return path === '-' || path === '/dev/stdin' || path === '/dev/fd/0'
 }
 
 async function readStdin(what: string, { stdin }: Terminal, maxBytes: number): Promise<Buffer> {
@@ -33,17 +46,24 @@ async function readStdin(what: string, { stdin }: Terminal, maxBytes: number): P
       'Pipe it in, or give a file.',
     )
   }
+  const bytes = await readWithin(stdin, maxBytes)
+  if (bytes === null) {
+    throw inputFailure(
+      `${what} on standard input is longer than ${maxBytes} bytes`,
+      'See what is piped in: no more than that is read, from a file neither.',
+    )
+  }
+  return bytes
+}
+
+/** Waits as long as it takes: somebody may be typing. @returns null where there is more */
+async function readWithin(source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Buffer | null> {
   const chunks: Uint8Array[] = []
   let length = 0
-  for await (const chunk of stdin) {
+  for await (const chunk of source) {
     chunks.push(chunk)
     length += chunk.length
-    if (length > maxBytes) {
-      throw inputFailure(
-        `${what} on standard input is longer than ${maxBytes} bytes`,
-        'See what is piped in: no more than that is read, from a file neither.',
-      )
-    }
+    if (length > maxBytes) return null
   }
   return Buffer.concat(chunks)
 }
@@ -65,12 +85,19 @@ const UNREADABLE: Readonly<Record<string, readonly [why: string, cure: string]>>
   EACCES: NOT_ALLOWED,
   EPERM: NOT_ALLOWED,
   EISDIR: ['it is a folder', 'Give a file.'],
+  ENAMETOOLONG: [
+    'the name of a file is expected, and this is too long for one',
+    'Write it to a file and name that, or pipe it in and say -.',
+  ],
 }
 
-/** Reads a JSON object strictly: no member twice, nothing behind it. */
+const BYTE_ORDER_MARK = Buffer.from('\uFEFF')
+
+/** Reads a JSON object strictly: no member twice, nothing behind it. Editors put a byte order mark before it. */
 export async function readJson(path: string, what: string, terminal: Terminal): Promise<JsonObject> {
   const bytes = await readBytes(path, what, terminal)
-  const object = parseJsonObject(bytes)
+  const isMarked = bytes.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK)
+  const object = parseJsonObject(isMarked ? bytes.subarray(BYTE_ORDER_MARK.length) : bytes)
   if (object !== null) return object
   throw inputFailure(
     `${what}: ${nameOf(path)} is not one JSON object without a member twice`,
@@ -98,7 +125,7 @@ export async function readToken(path: string, what: string, terminal: Terminal):
  * and does not look like a path is not repeated. Base64 has slashes too, so that one alone makes no path.
  */
 export function nameOf(path: string): string {
-  if (path === '-') return 'standard input'
+  if (isStdin(path)) return 'standard input'
   const isPath = /^[\p{L}\p{M}\p{N}_ .:/\\~@+=,()-]{1,512}$/u.test(path)
   const isMarked = /^(?:[/\\~]|\.\.?[/\\]|[A-Za-z]:[/\\])|\.[A-Za-z]{1,8}$/.test(path)
   const isNamed = (isPath && isMarked && !looksRandom(path)) || existsSync(path)
@@ -140,7 +167,7 @@ export async function readTokenArgument(
 
 /** Refuses two inputs from standard input, which can be read once. */
 export function refuseSharedStdin(paths: readonly (string | undefined)[]): void {
-  if (paths.filter((path) => path === '-').length > 1) {
+  if (paths.filter((path) => path !== undefined && isStdin(path)).length > 1) {
     throw usageFailure(
       'standard input can be read once, and more than one input is to come from it',
       'Give files for all but one.',

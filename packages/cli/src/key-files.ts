@@ -3,7 +3,7 @@ import { chmod, lstat, open, realpath, rename, stat, unlink } from 'node:fs/prom
 import { parseJsonObject } from 'wimse'
 import type { Given } from './command.js'
 import { Failure, EXIT, inputFailure, usageFailure } from './failure.js'
-import { nameOf, readText } from './input.js'
+import { isStdin, nameOf, readText } from './input.js'
 import type { Terminal } from './terminal.js'
 
 /** A JWK as it is written down. */
@@ -21,7 +21,7 @@ export async function readPrivateKey(
 ): Promise<WrittenJwk | string> {
   const text = await readText(path, what, terminal)
   await warnOfReaders(path, what, warn)
-  if (text.trimStart().startsWith('-----BEGIN')) return text.trim()
+  if (isPem(text, path, what)) return text.trim()
   const jwk = parseJwk(text, path, what)
   if (typeof jwk['d'] === 'string') return jwk
   throw inputFailure(
@@ -33,8 +33,7 @@ export async function readPrivateKey(
 /** Reads the public half of a key, private members and all left behind. */
 export async function readPublicKey(path: string, what: string, terminal: Terminal): Promise<WrittenJwk> {
   const text = await readText(path, what, terminal)
-  if (!text.trimStart().startsWith('-----BEGIN'))
-    return publicHalf(parseJwk(text, path, what), `${what}: ${nameOf(path)}`)
+  if (!isPem(text, path, what)) return publicHalf(parseJwk(text, path, what), `${what}: ${nameOf(path)}`)
   try {
     return createPublicKey(text).export({ format: 'jwk' })
   } catch {
@@ -43,6 +42,17 @@ export async function readPublicKey(path: string, what: string, terminal: Termin
       'Give all of it, from BEGIN to END, or a JWK.',
     )
   }
+}
+
+/** @throws Failure when it is encrypted */
+function isPem(text: string, path: string, what: string): boolean {
+  if (!text.trimStart().startsWith('-----BEGIN')) return false
+  if (!/-----BEGIN ENCRYPTED |^Proc-Type: 4,ENCRYPTED/m.test(text)) return true
+  const file = /^[\w./][\w./-]*$/.test(path) ? nameOf(path) : 'FILE'
+  throw inputFailure(
+    `${what}: ${nameOf(path)} is encrypted`,
+    `\`openssl pkey -in ${file} -out plain.pem\` decrypts it.`,
+  )
 }
 
 /** The public half of a JWK. @param where what an error calls it */
@@ -78,9 +88,10 @@ function parseJwk(text: string, path: string, what: string): WrittenJwk {
 
 /** On Windows the mode says nothing. */
 async function warnOfReaders(path: string, what: string, warn: (text: string) => void): Promise<void> {
-  if (path === '-' || process.platform === 'win32') return
-  const { mode } = await stat(path)
-  if ((mode & 0o077) !== 0) warn(`${what}: ${path} can be read by others; chmod 600 keeps it private`)
+  if (isStdin(path) || process.platform === 'win32') return
+  const found = await stat(path)
+  if (found.isFile() && (found.mode & 0o077) !== 0)
+    warn(`${what}: ${path} can be read by others; chmod 600 keeps it private`)
 }
 
 /** Where `--out` says that a secret goes; undefined is standard output. */

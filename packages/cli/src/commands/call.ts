@@ -63,7 +63,9 @@ export const callCommand: Command = {
       given.one('key'),
       given.one('cacert'),
       ...boundTokenPaths(given),
-      ...[data, ...given.all('header')].map((text) => (text === '@-' ? '-' : undefined)),
+      ...[data, ...given.all('header')].map((text) =>
+        text?.startsWith('@') === true ? text.slice(1) : undefined,
+      ),
     ])
     const ca = await readCertificateFile(given, terminal)
     const credential = await readCredential(given, terminal, warn)
