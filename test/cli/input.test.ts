@@ -116,4 +116,36 @@ describe('a key in PEM', () => {
     execFileSync('bash', ['-c', `${command} -passin pass:secret`], { cwd: place.folder })
     expect(await place.wimse(['key', '--public', 'plain.pem'])).toMatchObject({ code: 0 })
   })
+
+  it('makes a JWK that can be trusted, with --alg', async () => {
+    place.write('plain.pem', privateKey.export({ format: 'pem', type: 'sec1' }).toString())
+    const { code, stdout } = await place.wimse(['key', '--public', 'plain.pem', '--alg', 'ES256'])
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toEqual({
+      ...privateKey.export({ format: 'jwk' }),
+      d: undefined,
+      alg: 'ES256',
+    })
+    place.write('plain.jwk', stdout)
+    const issue = ['wit', 'issue', '--issuer-key', 'issuer.jwk', '--subject', 'wimse://example.com/a']
+    const wit = await place.wimse([...issue, '--confirmation-key', 'plain.jwk'])
+    expect(wit).toMatchObject({ code: 0, stderr: '' })
+    place.write('plain.wit', wit.stdout)
+    const sign = ['wpt', 'sign', '--wit', 'plain.wit', '--key', 'plain.pem', '--url', 'http://127.0.0.1/']
+    expect(await place.wimse(sign)).toMatchObject({ code: 0, stderr: '' })
+  })
+
+  it.for([
+    ['ES384', 'plain.pem'],
+    ['RS256', 'plain.pem'],
+    ['EdDSA', 'plain.pem'],
+    ['ES384', 'checkout.jwk'],
+  ] as const)('is not of %s because it is said so: %s', async ([alg, file]) => {
+    place.write('plain.pem', privateKey.export({ format: 'pem', type: 'sec1' }).toString())
+    expect(await place.wimse(['key', '--public', file, '--alg', alg])).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringContaining(`the key: ${file} is not of ${alg}`),
+    })
+  })
 })

@@ -1,7 +1,8 @@
 import { createHash, createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import type { AlgorithmName } from 'wimse'
 import type { Command } from '../command.js'
-import { EXIT, usageFailure } from '../failure.js'
+import { EXIT, inputFailure, usageFailure } from '../failure.js'
+import { nameOf } from '../input.js'
 import { publicHalf, readOut, readPublicKey, type WrittenJwk, writeSecret } from '../key-files.js'
 
 const CURVES: Readonly<Record<string, string>> = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' }
@@ -33,7 +34,11 @@ export const keyCommand: Command = {
       isFile: true,
     },
     force: { about: 'replace FILE when it is there' },
-    public: { value: 'FILE', about: 'make nothing: print the public half of the key in FILE', isFile: true },
+    public: {
+      value: 'FILE',
+      about: 'make nothing: print the public half of the key in FILE, with --alg and --kid where it has none',
+      isFile: true,
+    },
     set: { about: 'print the public half as a JWK set' },
   },
   notes: [
@@ -44,9 +49,12 @@ export const keyCommand: Command = {
     'wimse key --out issuer.jwk --set > jwks.json',
     'wimse key --alg EdDSA --out checkout.jwk',
     'wimse key --public checkout.jwk',
+    'wimse key --public checkout.pem --alg ES256 --set',
   ],
   async run({ given, terminal, json }) {
     const source = given.one('public')
+    const kid = given.one('kid')
+    if (kid === '') throw usageFailure('--kid is empty', 'Leave it out, and it is the thumbprint of the key.')
     const file = source === undefined ? readOut(given) : undefined
     const print = (name: string, jwk: WrittenJwk): void => {
       const printed = given.has('set') ? { keys: [jwk] } : jwk
@@ -54,19 +62,29 @@ export const keyCommand: Command = {
       terminal.stdout(`${JSON.stringify(document, null, 2)}\n`)
     }
     if (source !== undefined) {
-      const odd = ['alg', 'out', 'force'].find((name) => given.has(name))
+      const odd = ['out', 'force'].find((name) => given.has(name))
       if (odd !== undefined) {
         throw usageFailure(`--${odd} has no meaning beside --public`, 'Leave one of the two out.')
       }
       const jwk = await readPublicKey(source, 'the key', terminal)
-      const kid = given.one('kid')
-      print('publicKey', kid === undefined ? jwk : { ...jwk, kid })
+      const alg = given.has('alg') ? readAlgorithm(given.one('alg')) : undefined
+      if (alg !== undefined && !isOf(alg, jwk)) {
+        throw inputFailure(
+          `the key: ${nameOf(source)} is not of ${alg}`,
+          'Its type, its curve and an alg that it has already decide which --alg it may get.',
+        )
+      }
+      print('publicKey', {
+        ...jwk,
+        ...(alg === undefined ? {} : { alg }),
+        ...(kid === undefined ? {} : { kid }),
+      })
       return EXIT.done
     }
     if (given.has('set') && file === undefined) {
       throw usageFailure('--set is for public keys', 'Give --out for the private half, or --public FILE.')
     }
-    const key = makeKey(readAlgorithm(given.one('alg')), given.one('kid'))
+    const key = makeKey(readAlgorithm(given.one('alg')), kid)
     if (file === undefined) {
       print('privateKey', key)
       return EXIT.done
@@ -81,6 +99,13 @@ function readAlgorithm(text: string | undefined): AlgorithmName {
   const found = ALGORITHMS.find((name) => name === (text ?? 'ES256'))
   if (found !== undefined) return found
   throw usageFailure('--alg is not an algorithm for WITs or proofs', `It is one of ${ALGORITHMS.join(', ')}.`)
+}
+
+/** Whether a key can be used with an algorithm, and says of no other that it is its own. */
+function isOf(alg: AlgorithmName, jwk: WrittenJwk): boolean {
+  if (jwk.alg !== undefined && jwk.alg !== alg) return false
+  const curve = alg.startsWith('Ed') ? 'Ed25519' : CURVES[alg]
+  return curve === undefined ? jwk.kty === 'RSA' : jwk.crv === curve
 }
 
 function makeKey(alg: AlgorithmName, kid: string | undefined): WrittenJwk {
