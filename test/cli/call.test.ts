@@ -35,7 +35,11 @@ beforeAll(async () => {
     if (request.url === '/moved') response.writeHead(307, { location: `${origin}/stock/1` }).end()
     else if (request.url === '/bytes') response.end(Buffer.from([0xff, 0x00]))
     else if (request.url === '/long') sendLong(response)
-    else if (request.url === '/never') response.write('…')
+    else if (request.url === '/cut') {
+      response.setHeader('content-length', '10')
+      response.write('half', () => request.socket.destroy())
+    } else if (request.url === '/never') response.write('…')
+    else if (request.url === '/silent') return
     else if (request.url === '/switch')
       request.socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n')
     else response.setHeader('content-type', 'application/problem+json').end('{"title":"\\u001b[2Jgone"}')
@@ -282,11 +286,20 @@ describe('wimse call', () => {
     ['a WIT among the fields', ['LOCAL', '-H', 'Workload-Identity-Token: x'], 1, 'WIMSE_HEADER_RESERVED'],
     ['another Host', ['LOCAL', '-H', 'Host: inventory'], 2, 'Host cannot be set'],
     ['fields behind the body', ['LOCAL', '-H', 'Trailer: X-Sum'], 2, 'Trailer cannot be set'],
+    ['a server that closes in the middle', ['CUT'], 4, 'its answer was cut off: the connection was closed'],
+    ['https where http is spoken', ['HTTPS'], 4, 'did not answer: there is no TLS, perhaps http'],
+    ['http where https is spoken', ['HTTP'], 4, 'did not answer: '],
     ['no time to answer in', ['LOCAL', '--max-time', '0'], 2, '--max-time is not'],
     ['more time than a timer has', ['LOCAL', '--max-time', '2147484'], 2, 'from 1 to 2147483'],
     ['more time than a number has', ['LOCAL', '--max-time', '5000000'], 2, 'from 1 to 2147483'],
     ['a line break in a field', ['LOCAL', '-H', 'A: b\r\nHost: c'], 2, 'not a name, a colon'],
-    ['a server that does not end', ['NEVER', '--max-time', '1'], 4, 'within 1 s'],
+    [
+      'a server that does not end',
+      ['NEVER', '--max-time', '1'],
+      4,
+      'its answer was cut off: it was not there within 1 s',
+    ],
+    ['a server that says nothing', ['SILENT', '--max-time', '1'], 4, 'did not answer: no answer within 1 s'],
     ['a server that changes to another protocol', ['SWITCH'], 4, 'changed to another protocol'],
     ['a body that is not there', ['LOCAL', '-d', '@missing.txt'], 2, 'missing.txt: there is no such file'],
     ['a certificate and a body from standard input', ['LOCAL', '-d', '@-', '--cacert', '-'], 2, 'read once'],
@@ -297,6 +310,10 @@ describe('wimse call', () => {
       LOCAL: origin,
       NEVER: other('/never'),
       SWITCH: other('/switch'),
+      SILENT: other('/silent'),
+      CUT: other('/cut'),
+      HTTPS: other('/').replace('http:', 'https:'),
+      HTTP: secure.origin.replace('https:', 'http:'),
     }
     const given = words.map((word) => places[word] ?? word)
     const handled = service.handled.length

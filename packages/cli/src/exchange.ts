@@ -78,7 +78,11 @@ async function* chunksOf(
   try {
     for await (const chunk of response) yield chunk as Uint8Array
   } catch (error) {
-    throw unreachable(url, error, signal, maxTime)
+    // A body that is given up looks like a connection that broke.
+    const [cause, cure] = signal.aborted
+      ? [`it was not there within ${maxTime} s`, GIVE_TIME]
+      : [causeOf(error)[0], 'What came is not all of it: try again.']
+    throw new Failure(EXIT.unreachable, 'NETWORK', `${url.origin}: its answer was cut off: ${cause}`, cure)
   }
 }
 
@@ -108,10 +112,7 @@ const CAUSES: Readonly<Record<string, readonly [cause: string, cure: string]>> =
     'names cannot be looked up right now',
     'Try again, and see whether this machine has a network.',
   ],
-  ECONNRESET: [
-    'the connection was closed before an answer',
-    'See whether it is http or https that it speaks.',
-  ],
+  ECONNRESET: ['the connection was closed', 'See whether it is http or https that it speaks.'],
   CERT_HAS_EXPIRED: ['its certificate has expired', 'The service needs another one.'],
   DEPTH_ZERO_SELF_SIGNED_CERT: [
     'its certificate is signed by itself',
@@ -127,13 +128,26 @@ const CAUSES: Readonly<Record<string, readonly [cause: string, cure: string]>> =
 }
 
 function unreachable({ origin }: URL, error: unknown, { aborted }: AbortSignal, maxTime: number): Failure {
-  const { code } = error as NodeJS.ErrnoException
-  // Once the head is there, a body that is given up looks like a connection that broke.
-  const [cause, cure] = aborted
-    ? [`no answer within ${maxTime} s`, 'Try again, or give it longer with --max-time.']
-    : (CAUSES[code ?? ''] ?? [
-        code ?? 'no answer',
-        'See whether the service runs and can be reached from here.',
-      ])
+  const [cause, cure] = aborted ? [`no answer within ${maxTime} s`, GIVE_TIME] : causeOf(error)
   return new Failure(EXIT.unreachable, 'NETWORK', `${origin} did not answer: ${cause}`, cure)
+}
+
+const GIVE_TIME = 'Try again, or give it longer with --max-time.'
+
+function causeOf(error: unknown): readonly [cause: string, cure: string] {
+  const { code = '', message } = error as NodeJS.ErrnoException
+  if (code.startsWith('HPE_')) return ['what came is not HTTP', 'Correct the port.']
+  // Which code it has differs between versions of Node.
+  if (/wrong version number|packet length too long|http request/.test(message)) {
+    return ['there is no TLS, perhaps http', 'Correct the port, or call it by http on this machine.']
+  }
+  if (code === 'EPROTO' || code.startsWith('ERR_SSL_')) {
+    return ['no TLS could be agreed on', 'See which versions of TLS the service speaks.']
+  }
+  return (
+    CAUSES[code] ?? [
+      code === '' ? 'no answer' : code,
+      'See whether the service runs and can be reached from here.',
+    ]
+  )
 }
