@@ -173,7 +173,7 @@ describe('wimse inspect', () => {
     ['x', ['--jwks', 'https://identity.example.com/jwks.json'], 'fetches nothing'],
     ['A: b', ['--issuer', 'https://id.example'], 'Name it with --trust-domain'],
     ['A: b', ['--trust-domain', 'example.com'], '--trust-domain is not'],
-    ['A: b', ['--clock-tolerance', '3600'], 'clockTolerance'],
+    ['A: b', ['--clock-tolerance', '3600'], '--clock-tolerance'],
     ['A: b', ['--now', 'yesterday'], '--now is not'],
     ['A: b', ['--revision', 'wpt-09'], '--revision is not'],
   ] as const)('cannot be asked about %j with %j', async ([text, words, message]) => {

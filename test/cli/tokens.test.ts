@@ -107,8 +107,12 @@ describe('wimse wit issue', () => {
   })
 
   it.for([
-    [['--subject', 'wimse://Example.com/a'], 'not a workload identifier'],
-    [['--claim', 'sub=another'], 'claims must not contain sub'],
+    [['--subject', 'wimse://Example.com/a'], '--subject is not a workload identifier'],
+    [['--subject', 'example.com/c'], 'For example wimse://example.com/checkout'],
+    [['--claim', 'sub=another'], '--claim must not contain sub'],
+    [['--lifetime', '0'], '--lifetime must be a number from 1'],
+    [['--issuer-key', 'nameless.jwk'], '--issuer-key must have an asymmetric signature alg'],
+    [['--confirmation-key', 'nameless.jwk'], '--confirmation-key: '],
     [['--claim', 'nothing'], '--claim is not a name'],
     [['--claim', 'a=1', '--claim', 'a=2'], 'one claim twice'],
     [['--claim', 'id=12345678901234567890'], '--claim id would not stay as it is'],
@@ -129,6 +133,7 @@ describe('wimse wit issue', () => {
   ] as const)('refuses %j', async ([words, message]) => {
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
     const issuer = JSON.parse(place.read('issuer.jwk')) as object
+    place.write('nameless.jwk', JSON.stringify({ ...issuer, alg: undefined }))
     place.write('wrong-alg.jwk', JSON.stringify({ ...issuer, alg: 'EdDSA' }))
     place.write('wrong-half.jwk', JSON.stringify({ ...issuer, d: 'SECRET' }))
     place.write('issuer.pem', privateKey.export({ format: 'pem', type: 'pkcs8' }) as string)
@@ -289,6 +294,34 @@ describe('wimse wpt sign, then wimse wpt verify', () => {
       verdict: 'refused',
       code: 'WIMSE_WPT_ACCESS_TOKEN_HASH',
       status: 400,
+    })
+  })
+
+  it.for([
+    ['wit verify', ['--clock-tolerance', '61'], '--clock-tolerance must be a number from 0 to 60'],
+    ['wit verify', ['--max-token-lifetime', '0'], '--max-token-lifetime must be'],
+    ['wit verify', ['--issuer', ''], '--issuer must be'],
+    ['wpt verify', ['--max-proof-lifetime', '0'], '--max-proof-lifetime must be'],
+    ['wpt verify', ['--audience', `${URL_CALLED}/path`], '--audience must be origins'],
+    ['wpt sign', ['--lifetime', '301'], '--lifetime must be'],
+    ['wpt sign', ['--other-token', 'Authorization=access.jwt'], '--other-token: authorization is not'],
+  ] as const)('in wimse %s names the option of the command line: %j', async ([name, words, message]) => {
+    const required = {
+      'wit verify': ['checkout.wit', ...TRUST],
+      'wpt verify': ['proof.wpt', '--wit', 'checkout.wit', '--url', URL_CALLED, ...TRUST],
+      'wpt sign': [...CREDENTIAL, '--url', URL_CALLED],
+    }[name]
+    place.write('proof.wpt', proofIn(await sign('--url', URL_CALLED)))
+    const { code, stdout } = await place.wimse([
+      ...name.split(' '),
+      ...required,
+      ...words,
+      ...at(NOW),
+      '--json',
+    ])
+    expect(code).toBe(2)
+    expect(JSON.parse(stdout)).toMatchObject({
+      error: { code: 'USAGE', message: expect.stringMatching(new RegExp(`^${message}`)) },
     })
   })
 

@@ -35,3 +35,24 @@ export function required(name: string, value: string | undefined, cure: string):
   if (value !== undefined) return value
   throw usageFailure(`--${name} is missing`, cure)
 }
+
+const OPTIONS_OF_PACKAGES: Readonly<Record<string, string>> = {
+  audience: '--audience',
+  claims: '--claim',
+  clockTolerance: '--clock-tolerance',
+  confirmationKey: '--confirmation-key',
+  issuer: '--issuer',
+  issuerKey: '--issuer-key',
+  lifetime: '--lifetime',
+  maxProofLifetime: '--max-proof-lifetime',
+  maxTokenLifetime: '--max-token-lifetime',
+  otherTokens: '--other-token',
+}
+
+/** What a package says of one of its options, of the option that its value came from. */
+export function inOptionsOfCommands(message: string): string {
+  return message.replace(
+    /^(?:option )?(?:trustDomains\["[^"]*"\]\.)?(\w+)(?= must |: )/,
+    (text, name: string) => OPTIONS_OF_PACKAGES[name] ?? text,
+  )
+}

@@ -13,7 +13,7 @@ import { wptVerifyCommand } from './commands/wpt-verify.js'
 import { cureOf } from './cures.js'
 import { EXIT, type ExitCode, Failure, usageFailure } from './failure.js'
 import { helpDocument, helpOf, overview } from './help.js'
-import { readEpoch } from './option-values.js'
+import { inOptionsOfCommands, readEpoch } from './option-values.js'
 import { printable } from './printable.js'
 import type { Terminal } from './terminal.js'
 import { readVersion } from './version.js'
@@ -119,7 +119,10 @@ function asFailure(error: unknown): Failure {
   }
   // Those of the packages name the option that is wrong, and nothing of its value; those of Node may repeat it.
   if (error instanceof TypeError && !('code' in error)) {
-    return usageFailure(error.message, '--help of the command says what each of its options takes.')
+    return usageFailure(
+      inOptionsOfCommands(error.message),
+      '--help of the command says what each of its options takes.',
+    )
   }
   return new Failure(
     EXIT.usage,

@@ -1,6 +1,6 @@
-import { issueWit, type IssueWitOptions, parseJsonObject } from 'wimse'
+import { issueWit, type IssueWitOptions, parseJsonObject, parseWorkloadIdentifier } from 'wimse'
 import type { Command } from '../command.js'
-import { EXIT, inputFailure, usageFailure } from '../failure.js'
+import { EXIT, Failure, inputFailure, usageFailure } from '../failure.js'
 import { refuseSharedStdin } from '../input.js'
 import { readOut, readPrivateKey, readPublicKey, writeSecret } from '../key-files.js'
 import { readSeconds, required } from '../option-values.js'
@@ -43,7 +43,7 @@ export const witIssueCommand: Command = {
       given.one('issuer-key'),
       '`wimse key --out issuer.jwk` makes one.',
     )
-    const subject = required('subject', given.one('subject'), 'For example wimse://example.com/checkout.')
+    const subject = readSubject(given.one('subject'))
     const confirmationFile = required(
       'confirmation-key',
       given.one('confirmation-key'),
@@ -74,6 +74,16 @@ export const witIssueCommand: Command = {
     } else if (file === undefined) terminal.stdout(`${wit}\n`)
     return EXIT.done
   },
+}
+
+function readSubject(text: string | undefined): string {
+  const example = 'For example wimse://example.com/checkout.'
+  try {
+    return parseWorkloadIdentifier(required('subject', text, example)).id
+  } catch (error) {
+    if (error instanceof Failure) throw error
+    throw usageFailure('--subject is not a workload identifier', example)
+  }
 }
 
 /** Keys that cannot sign as their `alg` says are found when they are used, by whoever reads keys. */
