@@ -298,6 +298,19 @@ describe('wimse wpt sign, then wimse wpt verify', () => {
   })
 
   it.for([
+    ['https://bücher.example/lager', 'https://xn--bcher-kva.example/lager'],
+    ['https://shop.example/bücher/größe 1', 'https://shop.example/b%C3%BCcher/gr%C3%B6%C3%9Fe%201'],
+    ['https://shop.example:443', 'https://shop.example/'],
+    ['https://SHOP.example/<a>?b=ü', 'https://shop.example/%3Ca%3E'],
+  ])('means the same URL by %s', async ([url, aud]) => {
+    const fields = await sign('--url', url!)
+    expect(decodeJwt(proofIn(fields)).aud).toBe(aud)
+    expect(await verify(fields, ['--url', url!, ...TRUST, ...at(NOW)])).toMatchObject({ code: 0, stderr: '' })
+    const elsewhere = await verify(fields, ['--url', `${url!.split('?')[0]}/x`, ...TRUST, ...at(NOW)])
+    expect(elsewhere).toMatchObject({ code: 1 })
+  })
+
+  it.for([
     ['wit verify', ['--clock-tolerance', '61'], '--clock-tolerance must be a number from 0 to 60'],
     ['wit verify', ['--max-token-lifetime', '0'], '--max-token-lifetime must be'],
     ['wit verify', ['--issuer', ''], '--issuer must be'],

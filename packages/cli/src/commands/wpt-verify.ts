@@ -124,16 +124,20 @@ export const wptVerifyCommand: Command = {
   },
 }
 
-/** By hand, because the URL Standard would take dot segments out of a path that the service sees as it came. */
+/**
+ * By hand, because the URL Standard would take dot segments out of a path that the service sees as it came. What no
+ * client sends as it is written is escaped as the URL Standard has it.
+ */
 function readUrl(text: string): { readonly origin: string; readonly target: string } {
   const [, origin, rest] = /^(https?:\/\/[^/?#\\@]+)([^#]*)/i.exec(text) ?? []
-  if (origin === undefined) {
+  if (origin === undefined || !URL.canParse(origin)) {
     throw usageFailure(
       '--url is not an absolute http or https URL without user information',
       'For example --url https://inventory.example.com/stock/42.',
     )
   }
-  return { origin, target: rest!.replace(/^(?!\/)/, '/') }
+  const target = rest!.replace(/^(?!\/)/, '/').replaceAll(/[^\x21-\x7e]+|["<>`{}]/g, encodeURIComponent)
+  return { origin: new URL(origin).origin, target }
 }
 
 function limitsOf<T extends object>(limits: T): { [Name in keyof T]?: Exclude<T[Name], undefined> } {
