@@ -96,6 +96,31 @@ describe('help', () => {
     ).toEqual(spelled)
   })
 
+  it.for([...COMMANDS, 'wit', 'wpt'])('of wimse %s is that of wimse help %s too', async (name) => {
+    for (const words of [[], ['--json']]) {
+      const usual = await printed(...name.split(' '), '--help', ...words)
+      expect(usual.code).toBe(0)
+      expect(await printed('help', ...name.split(' '), ...words)).toEqual(usual)
+      expect(await printed(...words, '--help', ...name.split(' '))).toEqual(usual)
+    }
+  })
+
+  it('of a command that is none is none', async () => {
+    for (const words of [
+      ['help', 'frobnicate'],
+      ['--help', 'frobnicate'],
+    ]) {
+      expect(await printed(...words)).toMatchObject({
+        code: 2,
+        stdout: '',
+        stderr: expect.stringContaining('there is no such command'),
+      })
+    }
+    const overview = await printed('--help')
+    expect(await printed('help')).toEqual(overview)
+    expect(overview.code).toBe(0)
+  })
+
   it('is where a command line that is none points to', async () => {
     for (const words of [[], ['frobnicate'], ['wit'], ['wit', 'frob']]) {
       const { code, stdout, stderr } = await printed(...words)
@@ -143,6 +168,17 @@ describe('a command line', () => {
     expect(JSON.parse(stdout)).toEqual({
       error: { code: 'USAGE', message: expect.stringContaining('--bogus'), cure: expect.any(String) },
     })
+  })
+
+  it('may begin with --json, and with no other option', async () => {
+    const { code, stdout } = await printed('--json', 'completion', 'bash')
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({ command: 'completion', shell: 'bash' })
+    expect(await printed('completion', 'bash', '--json')).toEqual({ code, stdout, stderr: '' })
+    const { code: refused, stderr } = await printed('--now', '1', 'key')
+    expect(refused).toBe(2)
+    expect(stderr).toContain('options come after the command')
+    expect(stderr).toContain('wimse --help')
   })
 
   it('without standard input says that something is to be piped in', async () => {

@@ -41,7 +41,7 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
   const json = words.includes('--json')
   const output = quiet(terminal)
   try {
-    return await runCommand(words, output, json)
+    return await runCommand(inUsualOrder(words), output, json)
   } catch (error) {
     return report(error, output, json)
   }
@@ -61,13 +61,24 @@ function quiet(terminal: Terminal): Terminal {
   }
 }
 
+const HELP: ReadonlySet<string> = new Set(['help', '--help', '-h'])
+
+/** `--json` may come first, and the wish for help before the command that it is about. */
+function inUsualOrder(words: readonly string[]): readonly string[] {
+  const begin = words.findIndex((word) => word !== '--json')
+  const [first, ...others] = begin === -1 ? [] : words.slice(begin)
+  if (first === undefined) return []
+  const about = HELP.has(first) ? others.filter((word) => !word.startsWith('-')) : []
+  return about.length === 0 ? [first, ...others] : [...about, '--help']
+}
+
 async function runCommand(words: readonly string[], terminal: Terminal, json: boolean): Promise<ExitCode> {
   const tellHelp = (about: readonly Command[], text: string): ExitCode => {
     terminal.stdout(json ? `${JSON.stringify(helpDocument(about), null, 2)}\n` : text)
     return EXIT.done
   }
-  const first = words.find((word) => word !== '--json')
-  if (first === '--help' || first === '-h' || first === 'help') return tellHelp(commands, overview(commands))
+  const [first] = words
+  if (first !== undefined && HELP.has(first)) return tellHelp(commands, overview(commands))
   if (first === '--version') {
     const version = readVersion()
     terminal.stdout(json ? `${JSON.stringify({ command: 'version', version }, null, 2)}\n` : `${version}\n`)
@@ -84,7 +95,9 @@ async function runCommand(words: readonly string[], terminal: Terminal, json: bo
         ? `wimse ${first} needs one of: ${group.map(({ name }) => name.split(' ')[1]).join(', ')}`
         : first === undefined
           ? 'no command given'
-          : 'there is no such command',
+          : first.startsWith('-')
+            ? 'options come after the command'
+            : 'there is no such command',
       'wimse --help lists the commands.',
     )
   }
