@@ -49,6 +49,12 @@ const SMALL: readonly (readonly [what: string, hex: string])[] = [
   ['1, with a sign', `01${'00'.repeat(30)}80`],
 ]
 
+/** Ed25519's y plus 2^255 - 19: of a point of order 4, and of a key. */
+const SECOND_SPELLINGS: readonly (readonly [y: string, hex: string])[] = [
+  ['0', `ed${'ff'.repeat(30)}7f`],
+  ['3', `f0${'ff'.repeat(30)}7f`],
+]
+
 const attacks: readonly Attack[] = [
   cnf('no cnf at all', () => undefined),
   cnf('a cnf that is null', () => null),
@@ -119,6 +125,14 @@ const attacks: readonly Attack[] = [
     alg: 'Ed25519',
     x: base64url(`02${'00'.repeat(31)}`),
   })),
+  ...SECOND_SPELLINGS.map(([y, hex]) =>
+    jwk(`an Ed25519 y of ${y}, not reduced`, () => ({
+      kty: 'OKP',
+      crv: 'Ed25519',
+      alg: 'Ed25519',
+      x: base64url(hex),
+    })),
+  ),
   jwk('an RSA modulus of 1024 bits', () => ({ ...rsa, n: Buffer.alloc(128, 0xff).toString('base64url') })),
   jwk('an RSA modulus of 16384 bits', () => ({ ...rsa, n: Buffer.alloc(2048, 0xff).toString('base64url') })),
   jwk('an RSA modulus that is even', () => ({ ...rsa, n: `${(rsa.n as string).slice(0, -1)}A` })),

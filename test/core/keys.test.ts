@@ -161,6 +161,17 @@ describe('readPublicJwk() and importPublicKey() (CNF-05, BCP-05, WIT-31)', () =>
     ],
     ['an Ed25519 y that has no x', { ...ed, x: base64url(`02${'00'.repeat(31)}`) }, /not on its curve/],
     ['an Ed25519 y beyond the field', { ...ed, x: base64url(`ee${'ff'.repeat(30)}7f`) }, /not on its curve/],
+    [
+      'an Ed25519 y of 0, as 2^255 - 19',
+      { ...ed, x: base64url(`ed${'ff'.repeat(30)}7f`) },
+      /not on its curve/,
+    ],
+    ['an Ed25519 y of 3', { ...ed, x: base64url(`03${'00'.repeat(31)}`) }, /usable/],
+    [
+      'an Ed25519 y of 3, as 2^255 - 16',
+      { ...ed, x: base64url(`f0${'ff'.repeat(30)}7f`) },
+      /not on its curve/,
+    ],
     ['an RSA modulus of 2040 bits', { ...rsa, n: base64url('ab'.repeat(255)) }, /n must/],
     ['an RSA modulus of 2047 bits', { ...rsa, n: base64url(`7f${'ab'.repeat(255)}`) }, /n must/],
     ['an RSA modulus of 4104 bits', { ...rsa, n: base64url('ab'.repeat(513)) }, /n must/],
