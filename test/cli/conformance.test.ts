@@ -65,6 +65,29 @@ describe('wimse conformance, of the published vectors', () => {
       /^failed +vectors\.json#.*\n +expected {2}400 WIMSE_WPT_EXPIRED\n +received {2}400 WIMSE_WPT_AUDIENCE$/m,
     )
   })
+
+  it('asks of tokens what the service does, and of files that do not say so nothing', async () => {
+    type Service = { maxTokenBytes?: number; trustDomains: Record<string, { issuer?: string }> }
+    const vectors = JSON.parse(readFileSync(`${published}/vectors.json`, 'utf8')) as { service: Service }
+    const { service } = vectors
+    service.maxTokenBytes = 4095
+    service.trustDomains['wimse://example.com']!.issuer = 'https://issuer.partner.example'
+    place.write('vectors.json', JSON.stringify(vectors))
+    const differing = async (): Promise<readonly (readonly [string, string | null])[]> =>
+      (await reportOn('.')).outcomes.map(({ id, received }) => [id.replace(/.*#/, ''), received])
+    expect(await differing()).toEqual([
+      ['good-iss', '400 WIMSE_WIT_ISSUER'],
+      ['good-longest', '400 WIMSE_TOKEN_TOO_LARGE'],
+      ['wit-iss', '200 wimse://example.com/caller'],
+    ])
+    delete service.maxTokenBytes
+    delete service.trustDomains['wimse://example.com']!.issuer
+    place.write('vectors.json', JSON.stringify(vectors))
+    expect(await differing()).toEqual([
+      ['wit-too-long', '200 wimse://example.com/caller'],
+      ['wit-iss', '200 wimse://example.com/caller'],
+    ])
+  })
 })
 
 describe.skipIf(sharedVectors === null)('wimse conformance, of the derived vectors', () => {

@@ -3,6 +3,7 @@ import Fastify from 'fastify'
 import type { JWK } from 'jose'
 import type { Revision } from 'fastify-wimse'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { REFUSALS } from '../../packages/core/src/codes.js'
 import { type ProtectedService, startProtectedService } from '../fastify/protected-service.js'
 import { rawRequest } from '../fastify/raw-request.js'
 
@@ -11,7 +12,10 @@ interface Vectors {
     readonly origin: string
     readonly now: number
     readonly clockTolerance: number
-    readonly trustDomains: Readonly<Record<string, { readonly keys: readonly JWK[] }>>
+    readonly maxTokenBytes: number
+    readonly trustDomains: Readonly<
+      Record<string, { readonly keys: readonly JWK[]; readonly issuer?: string }>
+    >
   }
   readonly keys: Readonly<Record<string, object>>
   readonly cases: readonly Case[]
@@ -86,6 +90,10 @@ describe('the published vectors', () => {
     const [first, ...others] = cases
     expect(await statusOf({ ...vectors, cases: [{ ...first, carriage: 'cookie' }, ...others] })).toBe(400)
     expect(await statusOf({ ...vectors, cases: [{ ...first, expected: [] }, ...others] })).toBe(400)
+    const { maxTokenBytes: _, ...unlimited } = configuration
+    expect(await statusOf({ ...vectors, service: unlimited })).toBe(400)
+    const trustDomains = { 'wimse://example.com': { keys: [], issuer: {} } }
+    expect(await statusOf({ ...vectors, service: { ...configuration, trustDomains } })).toBe(400)
   })
 
   it('are small, many, each another, and of both carriages and outcomes', () => {
@@ -99,17 +107,48 @@ describe('the published vectors', () => {
   })
 })
 
+describe('the published vectors, of each refusal', () => {
+  it('have a case for all but those that come of a policy of the service or of bearer tokens', () => {
+    const shown = new Set(cases.flatMap(({ expected }) => expected.map(({ code }) => code)))
+    expect(Object.keys(REFUSALS).filter((code) => !shown.has(code))).toEqual([
+      'WIMSE_WIT_REVOKED',
+      'WIMSE_BEARER_MISSING',
+      'WIMSE_BEARER_INVALID',
+      'WIMSE_BEARER_REFUSED',
+      'WIMSE_BEARER_SUNSET',
+    ])
+  })
+})
+
+describe('the published vectors, of tokens that are long', () => {
+  const longest = (id: string): number =>
+    Math.max(
+      ...Object.entries(cases.find((one) => one.id === id)!.request.headers)
+        .filter(([name]) => name.startsWith('Workload-'))
+        .map(([, value]) => value.length),
+    )
+
+  it('stand on either side of the bound', () => {
+    expect(longest('good-longest')).toBe(configuration.maxTokenBytes)
+    expect(longest('wit-too-long')).toBe(configuration.maxTokenBytes + 1)
+  })
+})
+
 describe('the published vectors, answered', () => {
   let service: ProtectedService
   const revisions: readonly Revision[] = ['wpt-01', 'wpt-02']
   beforeAll(async () => {
-    const { origin, trustDomains, clockTolerance, now } = configuration
+    const { origin, trustDomains, clockTolerance, maxTokenBytes, now } = configuration
     service = await startProtectedService({
       audience: origin,
       trustDomains: Object.fromEntries(
-        Object.entries(trustDomains).map(([domain, jwks]) => [domain, { jwks }]),
+        Object.entries(trustDomains).map(([domain, { keys, issuer }]) => [
+          domain,
+          { jwks: { keys }, ...(issuer === undefined ? {} : { issuer }) },
+        ]),
       ),
       clockTolerance,
+      maxTokenBytes,
       revisions,
       now: () => now,
     })

@@ -3,6 +3,8 @@ import { createHash } from 'node:crypto'
 
 export const NOW = 1_760_000_000
 export const ORIGIN = 'https://inventory.example.com'
+export const ISSUER = 'https://issuer.example.com'
+export const MAX_TOKEN_BYTES = 4096
 const TARGET = '/stock/42?all=1'
 const AUDIENCE = `${ORIGIN}/stock/42`
 
@@ -102,6 +104,8 @@ const inOwnField = [
     witClaims: { roles: ['a'] },
     wptClaims: { iat: NOW },
   }),
+  good('good-iss', 'the WIT names the issuer of its trust domain', { witClaims: { iss: ISSUER } }),
+  good('good-longest', 'a WIT as long as is accepted', { witClaims: { note: 'a'.repeat(2767) } }),
   good('good-last-second', 'both tokens end in a second', {
     witClaims: { exp: NOW + 1 },
     wptClaims: { exp: NOW + 1 },
@@ -113,6 +117,9 @@ const inOwnField = [
   }),
   bad('wit-empty', 'an empty WIT', 'WIMSE_WIT_MALFORMED', { wit: () => '' }),
   bad('wit-comma', 'two WITs in one field', 'WIMSE_WIT_MALFORMED', { wit: (wit) => `${wit}, ${wit}` }),
+  bad('wit-too-long', 'a WIT that is a byte too long', 'WIMSE_TOKEN_TOO_LARGE', {
+    witClaims: { note: 'a'.repeat(2768) },
+  }),
   bad('wit-padded', 'a WIT with padding', 'WIMSE_WIT_MALFORMED', { wit: (wit) => `${wit}==` }),
   bad('wit-respelled', 'a WIT with stray bits in its last character', 'WIMSE_WIT_MALFORMED', {
     wit: respelled,
@@ -159,6 +166,9 @@ const inOwnField = [
   bad('wit-own-key', 'a WIT that brings its own key', 'WIMSE_WIT_SIGNATURE', {
     issuer: 'caller-EdDSA',
     witHeader: { kid: 'issuer', jwk: '$caller' },
+  }),
+  bad('wit-iss', 'an issuer that does not speak for the trust domain', 'WIMSE_WIT_ISSUER', {
+    witClaims: { iss: 'https://issuer.partner.example' },
   }),
   bad('wit-expired', 'a WIT that ends now', 'WIMSE_WIT_EXPIRED', { witClaims: { exp: NOW } }),
   bad('wit-nbf', 'a WIT that begins in a minute', 'WIMSE_WIT_NOT_YET_VALID', {

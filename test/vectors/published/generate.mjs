@@ -4,7 +4,7 @@
 import { constants, createPrivateKey, createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { cases, goodRequest, hashOf, NOW, ORIGIN } from './cases.mjs'
+import { cases, goodRequest, hashOf, ISSUER, MAX_TOKEN_BYTES, NOW, ORIGIN } from './cases.mjs'
 
 const FILE = fileURLToPath(new URL('vectors.json', import.meta.url))
 
@@ -22,9 +22,9 @@ const KEYS = {
   'caller-PS256': 'PS256',
 }
 const TRUST = {
-  'wimse://example.com': 'issuer',
-  'wimse://partner.example': 'partner',
-  'spiffe://example.com': 'spiffe',
+  'wimse://example.com': { key: 'issuer', issuer: ISSUER },
+  'wimse://partner.example': { key: 'partner' },
+  'spiffe://example.com': { key: 'spiffe' },
 }
 
 /** Makes the vectors, with the keys and signatures of those that are there already. */
@@ -42,8 +42,12 @@ export function generate(kept = null) {
       clockTolerance: 0,
       maxProofLifetime: 300,
       maxTokenLifetime: 86_400,
+      maxTokenBytes: MAX_TOKEN_BYTES,
       trustDomains: Object.fromEntries(
-        Object.entries(TRUST).map(([domain, name]) => [domain, { keys: [publicOf(keys[name])] }]),
+        Object.entries(TRUST).map(([domain, { key, issuer }]) => [
+          domain,
+          defined({ keys: [publicOf(keys[key])], issuer }),
+        ]),
       ),
     },
     keys,

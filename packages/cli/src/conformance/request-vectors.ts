@@ -30,7 +30,9 @@ export interface PublishedVectors {
     readonly clockTolerance: number
     readonly maxProofLifetime: number
     readonly maxTokenLifetime: number
-    readonly trustDomains: Readonly<Record<string, Keys>>
+    /** Not in files of before there was a case for it. */
+    readonly maxTokenBytes?: number
+    readonly trustDomains: Readonly<Record<string, Keys & { readonly issuer?: string }>>
   }
   readonly cases: readonly {
     readonly id: string
@@ -74,13 +76,19 @@ export async function runPublished(
   file: string,
   { service, cases }: PublishedVectors,
 ): Promise<readonly Outcome[]> {
-  const { origin, now, clockTolerance, maxProofLifetime, maxTokenLifetime, trustDomains } = service
+  const { origin, now, clockTolerance, maxProofLifetime, maxTokenLifetime, maxTokenBytes } = service
   const called = createService({
     audience: origin,
-    trustDomains: Object.fromEntries(Object.entries(trustDomains).map(([name, jwks]) => [name, { jwks }])),
+    trustDomains: Object.fromEntries(
+      Object.entries(service.trustDomains).map(([name, { keys, issuer }]) => [
+        name,
+        { jwks: { keys }, ...(issuer === undefined ? {} : { issuer }) },
+      ]),
+    ),
     clockTolerance,
     maxProofLifetime,
     maxTokenLifetime,
+    ...(maxTokenBytes === undefined ? {} : { maxTokenBytes }),
     revisions: ['wpt-01', 'wpt-02'],
     now,
   })
@@ -142,6 +150,7 @@ interface ServiceSettings {
   readonly clockTolerance: number
   readonly maxProofLifetime: number
   readonly maxTokenLifetime: number
+  readonly maxTokenBytes?: number
   readonly revisions: readonly Revision[]
   readonly now: number
 }
