@@ -1,5 +1,6 @@
 import { ALGORITHMS, type AlgorithmName, namesWithoutAlg, type SignatureAlgorithm } from './algorithms.js'
 import { decodeBase64url } from './base64url.js'
+import { isRocaModulus } from './roca-modulus.js'
 import type { JsonObject } from './strict-json.js'
 
 /** A public key whose members have been checked one by one, reduced to those that make the key. */
@@ -63,9 +64,12 @@ function fits(algorithm: SignatureAlgorithm, kty: unknown, crv: unknown): boolea
 
 function readKeyMembers({ kty, crv, x, y, n, e }: JsonObject, size: number): PublicJwk | string {
   if (kty === 'RSA') {
-    return readModulus(n) && readExponent(e)
-      ? { kty, n: n as string, e: e as string }
-      : 'n must have 2048 to 4096 bits, e be odd from 3 to 2^32 - 1'
+    const modulus = readModulus(n)
+    if (modulus === null || !readExponent(e)) {
+      return 'n must have 2048 to 4096 bits, e be odd from 3 to 2^32 - 1'
+    }
+    if (isRocaModulus(modulus)) return 'n is a product whose factors can be computed (ROCA)'
+    return { kty, n: n as string, e: e as string }
   }
   if (!isBytes(x, size)) return `x is not ${size} bytes`
   if (kty === 'OKP') return { kty, crv: crv as string, x }
@@ -76,12 +80,12 @@ function isBytes(text: unknown, length: number): text is string {
   return typeof text === 'string' && decodeBase64url(text)?.length === length
 }
 
-function readModulus(n: unknown): boolean {
+function readModulus(n: unknown): Uint8Array | null {
   const bytes = typeof n === 'string' ? decodeBase64url(n) : null
-  if (bytes === null || bytes.length < 256 || bytes.length > 512) return false
+  if (bytes === null || bytes.length < 256 || bytes.length > 512) return null
   const [first, last] = [bytes[0]!, bytes.at(-1)!]
   // 256 bytes make 2048 bits only when the first bit is set; Base64urlUInt has no leading zero.
-  return first !== 0 && (bytes.length > 256 || first >= 0x80) && (last & 1) === 1
+  return first !== 0 && (bytes.length > 256 || first >= 0x80) && (last & 1) === 1 ? bytes : null
 }
 
 function readExponent(e: unknown): boolean {
