@@ -1,4 +1,4 @@
-import { realParts, sharedVectors } from './machine.js'
+import { realParts, sharedVectors, wycheproofKeySets } from './machine.js'
 
 /** Says before the first test what this machine lacks, so that no skipped test goes unnoticed. */
 export default function announceSkips(): void {
@@ -6,9 +6,13 @@ export default function announceSkips(): void {
     ...realParts.filter(({ path }) => path === null).map(({ name }) => `${name} is not installed`),
     ...(sharedVectors === null ? ['the shared test vectors are not beside this repository'] : []),
   ]
-  if (missing.length === 0) return
+  const told = [
+    ...missing.map((what) => `TESTS WILL BE SKIPPED: ${what}`),
+    ...(wycheproofKeySets === null ? ["NOT HERE, ONLY OUR OWN LIKE THEM: Wycheproof's key sets"] : []),
+  ]
+  if (told.length === 0) return
   const line = '!'.repeat(78)
   process.stderr.write(`\n${line}\n`)
-  for (const what of missing) process.stderr.write(`!!! TESTS WILL BE SKIPPED: ${what}\n`)
+  for (const what of told) process.stderr.write(`!!! ${what}\n`)
   process.stderr.write(`${line}\n\n`)
 }

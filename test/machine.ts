@@ -23,6 +23,14 @@ const shared = fileURLToPath(new URL('../../shared/vectors/', import.meta.url))
 /** The folder of shared test vectors, which a plain clone does not have; null then. */
 export const sharedVectors: string | null = existsSync(shared) ? shared : null
 
+const keySets = 'wycheproof/json_web_key_test.json'
+
+/**
+ * Wycheproof's key sets, when they are among the shared vectors. That they are not is told and skips nothing:
+ * tests that always run make such sets themselves.
+ */
+export const wycheproofKeySets: string | null = existsSync(join(shared, keySets)) ? keySets : null
+
 function onPath(program: string, ...more: readonly string[]): string | null {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), ...more]
   return folders.map((folder) => join(folder, program)).find(isExecutable) ?? null
