@@ -13,10 +13,10 @@ export function isEdwardsPublicKey(encoded: Uint8Array): boolean {
   bytes[0] = bytes[0]! & 0x7f
   const y = toInteger(bytes)
   if (y >= P || SMALL_ORDER_Y.has(y)) return false
-  const u = mod(y * y - 1n)
-  const v = mod(D * y * y + 1n)
+  const u = y * y - 1n
+  const v = D * y * y + 1n
   // x² = u/v has a root exactly when u·v is a square, since v² is one (Euler's criterion).
-  return power(mod(u * v), (P - 1n) / 2n) === 1n
+  return power((u * v) % P, (P - 1n) / 2n) === 1n
 }
 
 /** Reads bytes as a number, the most significant first. */
@@ -33,17 +33,12 @@ const SMALL_ORDER_Y: ReadonlySet<bigint> = new Set([
   P - 2707385501144840649318225287225658788936804267575313519463743609750303402022n,
 ])
 
-function mod(value: bigint): bigint {
-  const remainder = value % P
-  return remainder < 0n ? remainder + P : remainder
-}
-
 function power(base: bigint, exponent: bigint): bigint {
   let result = 1n
   let square = base
   for (let rest = exponent; rest > 0n; rest >>= 1n) {
-    if ((rest & 1n) === 1n) result = mod(result * square)
-    square = mod(square * square)
+    if ((rest & 1n) === 1n) result = (result * square) % P
+    square = (square * square) % P
   }
   return result
 }
