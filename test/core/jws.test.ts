@@ -118,6 +118,16 @@ describe('parseCompactJws()', () => {
     })
   })
 
+  it.for([
+    ['a header', `e3==.${encode({})}.AA`, 'the header is not canonical base64url'],
+    ['a payload', `${encode(good)}.e3==.AA`, 'the payload is not canonical base64url'],
+    ['a signature', `${encode(good)}.${encode({})}.A`, 'the signature is not canonical base64url'],
+    ['a type', jws({ ...good, typ: 'jwt' }), 'typ does not convey wit+jwt'],
+  ] as const)('names %s that is at fault, and itself', ([, token, message]) => {
+    const refused = (): unknown => parseCompactJws(token, { typ: 'wit+jwt', algorithms })
+    expect(refused).toThrow(expect.objectContaining({ name: 'JwsRefused', message }))
+  })
+
   const rows: readonly (readonly [what: string, token: string, fault: string])[] = [
     ['a good token', jws(good), 'none'],
     ['a type with application/ in any case (WIT-05)', jws({ ...good, typ: 'Application/WIT+jwt' }), 'none'],

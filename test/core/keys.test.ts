@@ -5,8 +5,9 @@ import { makeSignature, verifySignature } from '../../packages/core/src/crypto/s
 import { type AlgorithmName, ALGORITHM_NAMES, ALGORITHMS } from '../../packages/core/src/jws/algorithms.js'
 import { decodeBase64url } from '../../packages/core/src/jws/base64url.js'
 import { readPublicJwk } from '../../packages/core/src/jws/public-jwk.js'
+import { MAC_ALGORITHMS, readSymmetricJwk } from '../../packages/core/src/jws/symmetric-jwk.js'
 import { readConfirmationKey } from '../../packages/core/src/trust/confirmation.js'
-import { readTrustBundle, selectTrustKey } from '../../packages/core/src/trust/trust-bundle.js'
+import { isTrustBundle, readTrustBundle, selectTrustKey } from '../../packages/core/src/trust/trust-bundle.js'
 import { generateTestKeyPair } from 'wimse-testkit'
 
 const everyAlgorithm = new Set<string>(ALGORITHM_NAMES)
@@ -246,6 +247,55 @@ describe('readConfirmationKey() (CNF-02, CNF-03, CNF-18, WIT-17 to WIT-19)', () 
   })
 })
 
+describe('readSymmetricJwk() (CNF-07, BCP-05)', () => {
+  const k = Buffer.alloc(64, 7).toString('base64url')
+  const bytes = (length: number): string => Buffer.alloc(length, 7).toString('base64url')
+  const rows: readonly (readonly [what: string, jwk: Record<string, unknown>, outcome: RegExp])[] = [
+    ['a key', { kty: 'oct', k }, /^HS256 64$/],
+    [
+      'a key with all that it may say',
+      { kty: 'oct', k, use: 'sig', key_ops: ['verify'], kid: 'a' },
+      /^HS256/,
+    ],
+    ['a key of 32 bytes', { kty: 'oct', k: bytes(32), alg: 'HS256' }, /^HS256 32$/],
+    ['a key of 31 bytes', { kty: 'oct', k: bytes(31), alg: 'HS256' }, /^k is shorter than the 32 bytes/],
+    ['a key of 48 bytes', { kty: 'oct', k: bytes(48), alg: 'HS384' }, /^HS384 48$/],
+    ['a key of 47 bytes', { kty: 'oct', k: bytes(47), alg: 'HS384' }, /^k is shorter than the 48 bytes/],
+    ['a key of 64 bytes', { kty: 'oct', k: bytes(64), alg: 'HS512' }, /^HS512 64$/],
+    ['a key of 63 bytes', { kty: 'oct', k: bytes(63), alg: 'HS512' }, /^k is shorter than the 64 bytes/],
+    ['another type', { kty: 'EC', k }, /^kty is not oct$/],
+    ['no type', { k }, /^kty is not oct$/],
+    ['another use', { kty: 'oct', k, use: 'enc' }, /^use is not for signatures$/],
+    ['an operation that is none of verifying', { kty: 'oct', k, key_ops: ['sign'] }, /^key_ops does not/],
+    ['operations that are text', { kty: 'oct', k, key_ops: 'verify' }, /^key_ops does not include verify$/],
+    ['a kid that is a number', { kty: 'oct', k, kid: 7 }, /^kid is not a string$/],
+    ['a signature algorithm', { kty: 'oct', k, alg: 'ES256' }, /^alg is not a MAC algorithm$/],
+    ['an algorithm that is null', { kty: 'oct', k, alg: null }, /^alg is not a MAC algorithm$/],
+    ['no k', { kty: 'oct' }, /^k is not canonical base64url$/],
+    ['a k that is a number', { kty: 'oct', k: 7 }, /^k is not canonical base64url$/],
+    ['a padded k', { kty: 'oct', k: `${k}=` }, /^k is not canonical base64url$/],
+  ]
+  for (const [what, jwk, outcome] of rows) {
+    it(`${what}: ${outcome.source}`, () => {
+      const read = readSymmetricJwk(jwk)
+      expect(typeof read === 'string' ? read : `${read.algorithm.name} ${read.secret.length}`).toMatch(
+        outcome,
+      )
+    })
+  }
+
+  it('gives the key id on', () =>
+    expect(readSymmetricJwk({ kty: 'oct', k, kid: 'a' })).toMatchObject({ kid: 'a' }))
+
+  it('knows what each algorithm takes', () => {
+    expect([...MAC_ALGORITHMS]).toEqual([
+      ['HS256', { name: 'HS256', hash: 'sha256', size: 32 }],
+      ['HS384', { name: 'HS384', hash: 'sha384', size: 48 }],
+      ['HS512', { name: 'HS512', hash: 'sha512', size: 64 }],
+    ])
+  })
+})
+
 describe('readTrustBundle() and selectTrustKey() (WIT-06, WIT-24, BCP-02)', () => {
   const a = { ...ec, kid: 'a' }
   const b = { ...generateTestKeyPair('ES256').publicJwk, kid: 'b' }
@@ -261,6 +311,69 @@ describe('readTrustBundle() and selectTrustKey() (WIT-06, WIT-24, BCP-02)', () =
       keys: [a, { ...b, use: 'wit-svid' }, { ...b, kid: 'c', use: 'jwt-svid' }],
     })
     expect(bundle.keys.map(({ kid }) => kid)).toEqual(['b'])
+  })
+
+  it('takes those of another use where it is asked to, and keys for signatures', () => {
+    const keys = [
+      { ...a, use: 'sig' },
+      { ...b, use: 'jwt-svid' },
+      { ...b, kid: 'c', use: 'wit-svid' },
+    ]
+    expect(readTrustBundle({ keys }, 'jwt-svid').keys.map(({ kid }) => kid)).toEqual(['b'])
+    expect(readTrustBundle({ keys: keys.slice(0, 1) }).keys.map(({ kid }) => kid)).toEqual(['a'])
+    expect(readTrustBundle({ keys: [{ ...a, use: 'x509-svid' }] })).toMatchObject({ keys: [], skipped: [] })
+  })
+
+  it('says which entry it left out, and why', () => {
+    const offCurve = { ...ec, y: ec['x'], kid: 'd' }
+    const bundle = readTrustBundle({
+      keys: [null, 'a', a, { ...b, kid: 'a' }, { ...ed, kid: 'a' }, { ...b, use: 'enc' }, offCurve],
+    })
+    expect(bundle.skipped).toEqual([
+      'keys[0]: not an object',
+      'keys[1]: not an object',
+      'keys[3]: the id and algorithm of another key',
+      'keys[5]: use is not for signatures',
+      'keys[6]: not on its curve',
+    ])
+    const unusable = { keys: Array.from({ length: 6 }, () => ({ ...a, use: 'enc' })) }
+    const five = [0, 1, 2, 3, 4].map((index) => `keys\\[${index}\\]: use is not for signatures`).join('; ')
+    expect(() => readTrustBundle(unusable)).toThrow(new RegExp(`^not one usable key: ${five}$`))
+  })
+
+  it('takes 256 keys and no more, whatever else is in the set', () => {
+    const keys = Array.from({ length: 257 }, (_, index) => ({ ...ec, kid: `k${index}` }))
+    const others = Array.from({ length: 10 }, () => ({ ...ec, use: 'enc' }))
+    expect(readTrustBundle({ keys: [...keys.slice(1), ...others] }).keys).toHaveLength(256)
+    expect(() => readTrustBundle({ keys })).toThrow('the key set has more than 256 keys')
+    expect(readTrustBundle({ keys: keys.map((key) => ({ ...key, use: 'x509-svid' })) }).keys).toEqual([])
+  })
+
+  it.for([
+    [30, 30],
+    [0, 0],
+    [-1, null],
+    [Infinity, null],
+    ['30', null],
+    [undefined, null],
+  ] as const)('takes %s for a refresh hint, or a sequence, of %s', ([given, read]) => {
+    expect(readTrustBundle({ keys: [], spiffe_refresh_hint: given })).toMatchObject({
+      refreshHint: read,
+      sequence: null,
+    })
+    expect(readTrustBundle({ keys: [], spiffe_sequence: given })).toMatchObject({
+      refreshHint: null,
+      sequence: read,
+    })
+  })
+
+  it('makes bundles that cannot be changed, and knows them from what looks like one', () => {
+    const bundle = readTrustBundle({ keys: [a] })
+    for (const part of [bundle, bundle.keys, bundle.keys[0], bundle.skipped]) {
+      expect(Object.isFrozen(part)).toBe(true)
+    }
+    expect(isTrustBundle(bundle)).toBe(true)
+    for (const other of [{ ...bundle }, null, undefined, 'bundle']) expect(isTrustBundle(other)).toBe(false)
   })
 
   it('takes an empty set, which trusts nobody', () => expect(readTrustBundle({ keys: [] }).keys).toEqual([]))

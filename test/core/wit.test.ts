@@ -128,6 +128,19 @@ describe('trustWit()', () => {
     expect(trust({ header: { kid: undefined }, claims: { aud: 'a' } }).subject.id).toBe(CLAIMS['sub'])
   })
 
+  it('tells which algorithm no key fits, what of the key is wrong, and the subject', () => {
+    const diagnosticsOf = (change: Change): unknown => refusalOf(() => trust(change)).diagnostics
+    expect(diagnosticsOf({ header: { kid: 'b' } })).toMatchObject({
+      reason: 'no single key of the trust domain fits the key id and ES256',
+    })
+    expect(diagnosticsOf({ claims: { cnf: { jwk: { ...caller.publicJwk, use: 'enc' } } } })).toMatchObject({
+      reason: 'cnf.jwk: use is not for signatures',
+    })
+    expect(diagnosticsOf({ claims: { sub: 'wimse://EXAMPLE.com/a' } })).toMatchObject({
+      received: 'wimse://EXAMPLE.com/a',
+    })
+  })
+
   const told: readonly (readonly [what: string, change: Change, expected: string, received: string])[] = [
     ['the algorithms', { header: { alg: 'RS256' } }, 'ES256, EdDSA', 'RS256'],
     ['those of the trust domain', { rules: { algorithms: new Set(['EdDSA']) } }, 'EdDSA', 'ES256'],
@@ -137,6 +150,7 @@ describe('trustWit()', () => {
     ['the beginning', { claims: { nbf: NOON + 6 } }, `nbf up to ${NOON + 5}`, String(NOON + 6)],
     ['the end', { claims: { exp: NOON + 3606 } }, `exp up to ${NOON + 3605}`, String(NOON + 3606)],
   ]
+
   for (const [what, change, expected, received] of told) {
     it(`tells the operator ${what} it would have taken, and what came`, () => {
       expect(refusalOf(() => trust(change)).diagnostics).toMatchObject({ expected, received })

@@ -135,7 +135,12 @@ describe('verifyProof()', () => {
     ['a start that is text', { claims: { nbf: '0' } }, 'WIMSE_WPT_NOT_YET_VALID', { received: '0' }],
     ['an identifier of 257 characters', { claims: { jti: 'j'.repeat(257) } }, 'WIMSE_WPT_JTI', {}],
     ['an identifier that is a list', { claims: { jti: ['one'] } }, 'WIMSE_WPT_JTI', {}],
-    ['an empty identifier', { claims: { jti: '' } }, 'WIMSE_WPT_JTI', {}],
+    [
+      'an empty identifier',
+      { claims: { jti: '' } },
+      'WIMSE_WPT_JTI',
+      { reason: 'jti is not a string of 1 to 256 characters' },
+    ],
     [
       'an audience of 8193 characters',
       { claims: { aud: 'https://shop.example/a'.padEnd(8193, 'a') } },
