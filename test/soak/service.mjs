@@ -39,7 +39,8 @@ process.on('message', (what) => {
   }
   globalThis.gc()
   const { rss, heapUsed, external } = process.memoryUsage()
-  const handles = process.getActiveResourcesInfo().filter((kind) => kind !== 'TCPSocketWrap').length
-  process.send({ rss, heapUsed, external, handles })
+  const resources = process.getActiveResourcesInfo()
+  const sockets = resources.filter((kind) => kind === 'TCPSocketWrap').length
+  process.send({ rss, heapUsed, external, handles: resources.length - sockets, sockets })
 })
 process.send('ready')

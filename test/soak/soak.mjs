@@ -1,7 +1,7 @@
 // Does it hold for half an hour? One service at saturation, with a replay store in memory and one in Redis, its
 // issuer's keys and its callers' tokens rotating all the time; replays and faults among the requests; the file
-// of keys torn, and Redis stopped, again and again. Every answer has to be the right one, and memory and handles
-// have to stay where they are.
+// of keys torn, and Redis stopped, again and again. Every answer has to be the right one, memory and handles have
+// to stay where they are, and the service may hold no socket that is not a connection of the client or to Redis.
 // Run after `npm run setup` and a build: npm run soak [-- --minutes 30]
 import { fork, spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -26,8 +26,11 @@ const [ISSUER_LIFE, WIT_LIFE, SAMPLE_EVERY] = [20, 30, 5]
 const [TROUBLE_EVERY, TROUBLE_LASTS] = [30, 2]
 /** Milliseconds a request may still be answered as if Redis were stopped: it waits for it that long. */
 const AFTERMATH = 1000
+/** Milliseconds after which no connection of a client that has hung up may be left. */
+const FAREWELL = 5000
 /** Of a hundred requests. */
 const [REPLAYS, FAULTS] = [5, 5]
+const NAMES = { handles: 'handles, without sockets', strays: 'sockets to nobody' }
 /** How much the last third of the run may lie above the third before it. */
 const MOST_GROWTH = 1.1
 
@@ -77,11 +80,17 @@ const sampling = sample()
 const troubling = trouble()
 await Promise.all(Array.from({ length: AT_ONCE }, load))
 await Promise.all([rotating, sampling, troubling])
-redis?.process.kill()
 agent.destroy()
-service.send('end')
+const left = await whatIsLeft()
+redis?.process.kill()
 rmSync(folder, { recursive: true, force: true })
 report()
+service.send('end')
+// What is left open keeps a process going.
+setTimeout(() => {
+  console.log('\nthe service has not ended')
+  process.exit(1)
+}, FAREWELL).unref()
 
 async function freePort() {
   return new Promise((resolve) => {
@@ -175,8 +184,27 @@ async function rotateIssuer() {
 async function sample() {
   while (Date.now() < end) {
     await sleep(SAMPLE_EVERY * 1000)
-    service.send('sample')
-    samples.push(await heard())
+    samples.push(await askService())
+  }
+}
+
+/** What the service tells of itself, and how many of its sockets nobody knows of. */
+async function askService() {
+  service.send('sample')
+  const told = await heard()
+  const { sockets, freeSockets } = agent
+  const mine = [sockets, freeSockets].flatMap((byOrigin) => Object.values(byOrigin).flat())
+  const expected = mine.filter(({ connecting }) => !connecting).length + (redis === null ? 0 : 1)
+  return { ...told, strays: told.sockets - expected }
+}
+
+/** The same once the client has hung up, which the service may hear of a moment later. */
+async function whatIsLeft() {
+  const until = Date.now() + FAREWELL
+  for (;;) {
+    const told = await askService()
+    if (told.strays === 0 || Date.now() > until) return told
+    await sleep(100)
   }
 }
 
@@ -243,14 +271,16 @@ function report() {
   for (const [what, times] of wrong) console.log(`  wrong: ${what} × ${times}`)
   let flat = true
   console.log('\n| | middle third | last third |\n| --- | ---: | ---: |')
-  for (const member of ['rss', 'heapUsed', 'external', 'handles']) {
+  for (const member of ['rss', 'heapUsed', 'external', 'handles', 'sockets', 'strays']) {
     const [middle, last] = growth(member)
     flat &&= last <= middle * MOST_GROWTH
-    const shown = (value) => (member === 'handles' ? value : `${(value / 1_048_576).toFixed(1)} MiB`)
-    console.log(`| ${member} | ${shown(middle)} | ${shown(last)} |`)
+    const isCount = ['handles', 'sockets', 'strays'].includes(member)
+    const shown = (value) => (isCount ? value : `${(value / 1_048_576).toFixed(1)} MiB`)
+    console.log(`| ${NAMES[member] ?? member} | ${shown(middle)} | ${shown(last)} |`)
   }
+  console.log(`\nsockets when the client had hung up: ${left.sockets}, of these to nobody: ${left.strays}`)
   // A Redis that was never missed was never stopped.
   const wasMissed = redis === null || counts.troubles === 0 || counts.unavailable > 0
   if (!wasMissed) console.log('\nRedis was stopped, and no request felt it')
-  process.exitCode = flat && counts.wrong === 0 && wasMissed ? 0 : 1
+  process.exitCode = flat && left.strays === 0 && counts.wrong === 0 && wasMissed ? 0 : 1
 }
