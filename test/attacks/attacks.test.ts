@@ -20,7 +20,7 @@ import {
   type Scene,
   startAttackedService,
 } from './scene.js'
-import { identifiersIn, keyMaterialOf, secretsOf } from './secrets.js'
+import { identifiersIn, keyMaterialOf, readingsOf, secretsOf } from './secrets.js'
 import { exchange } from './wire.js'
 import { CHANNELS, listen } from '../observability/heard.js'
 import { startTelemetry } from '../observability/telemetry.js'
@@ -97,7 +97,7 @@ for (const { name, attacks } of tables) {
         await good()
         const told = await takeTold()
         expect(told).toContain('"outcome":"admitted"')
-        const written = [attacked.takeLog(), told, ...answers.map(({ text }) => text)].join('\n')
+        const written = readingsOf([attacked.takeLog(), told, ...answers.map(({ text }) => text)].join('\n'))
         expect([...secrets].filter((secret) => written.includes(secret))).toEqual([])
         expect(identifiersIn(secrets).filter((identifier) => told.includes(identifier))).toEqual([])
       })
@@ -130,6 +130,40 @@ describe('what must be found nowhere', () => {
     expect([...found].sort()).toEqual([...new Set(parts)].sort())
     expect(secretsOf(http2({ wit, wpt }))).toEqual(parts)
     expect(secretsOf(get([`Authorization: Bearer ${wit}`]))).toEqual(wit.split('.'))
+    expect(secretsOf(get(fieldsOf({ wit: `\r\n ${wit}`, wpt })).replaceAll('\r\n', '\n'))).toEqual(parts)
+  })
+
+  it('is found in numbers, in hexadecimal digits and in base64, as in the text', async () => {
+    const { wit, wpt } = await scene.tokens()
+    const bytes = Buffer.from(get(fieldsOf({ wit, wpt })))
+    for (const shown of [
+      bytes.toString(),
+      JSON.stringify({ bytes }),
+      JSON.stringify({ bytes: Uint8Array.from(bytes) }),
+      JSON.stringify([...bytes], null, 1).replaceAll('\n', ''),
+      `<${bytes.toString('hex')}>`,
+      `<${bytes.toString('base64')}>`,
+      `<${bytes.toString('base64url')}>`,
+    ]) {
+      for (const secret of [wit, wpt]) expect(readingsOf(shown)).toContain(secret)
+    }
+  })
+
+  it('is in the log of a service at level trace, of what Node could not read, unless it is redacted', async () => {
+    const { wit, wpt } = await scene.tokens()
+    const unreadable = get([...fieldsOf({ wit, wpt }), 'X: \0'])
+    const logOf = async (redact?: string[]): Promise<string> => {
+      const service = await startAttackedService('plain', scene, redact)
+      expect((await exchange(service.port, unreadable)).map(({ outcome }) => outcome)).toEqual(['400'])
+      await service.app.close()
+      return service.takeLog()
+    }
+    const [unredacted, redacted] = [await logOf([]), await logOf()]
+    expect(unredacted).not.toContain(wit)
+    expect(readingsOf(unredacted)).toContain(wit)
+    expect(readingsOf(unredacted)).toContain(wpt)
+    expect(redacted).toContain('client error')
+    expect(secretsOf(unreadable).filter((secret) => readingsOf(redacted).includes(secret))).toEqual([])
   })
 
   it('is, in what a service tells of itself, every subject and every identifier of a proof', async () => {

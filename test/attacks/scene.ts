@@ -1,5 +1,5 @@
 import Fastify, { type FastifyInstance } from 'fastify'
-import { under, wimse, type WimseOptions } from 'fastify-wimse'
+import { redactPaths, under, wimse, type WimseOptions } from 'fastify-wimse'
 import {
   createTestIdentityServer,
   type FixedClock,
@@ -78,11 +78,19 @@ export async function createScene(spendAt: (sent: Sent) => Promise<void>): Promi
   }
 }
 
-/** Starts the service of a name. Every route counts who reaches it. */
-export async function startAttackedService(name: ServiceName, scene: Scene): Promise<AttackedService> {
+/**
+ * Starts the service of a name, which logs as `docs/operations.md` has it. Every route counts who reaches it.
+ *
+ * @param redact what it leaves out of its log
+ */
+export async function startAttackedService(
+  name: ServiceName,
+  scene: Scene,
+  redact: string[] = redactPaths,
+): Promise<AttackedService> {
   let handled = 0
   let lines: string[] = []
-  const logger = { level: 'trace', stream: { write: (line: string) => void lines.push(line) } }
+  const logger = { level: 'trace', redact, stream: { write: (line: string) => void lines.push(line) } }
   const app = (
     name === 'h2c' ? Fastify({ logger, http2: true }) : Fastify({ logger, forceCloseConnections: true })
   ) as FastifyInstance

@@ -11,7 +11,8 @@ export function secretsOf(sent: Sent): readonly string[] {
   const values =
     typeof sent === 'string'
       ? sent
-          .split('\r\n')
+          .replace(/\r?\n[ \t]/g, ' ')
+          .split(/\r\n|\r|\n/)
           .filter((line) => CREDENTIAL.test(line))
           .map((line) => line.slice(line.indexOf(':') + 1))
       : sent.filter(([name]) => CREDENTIAL.test(`${name}:`)).map(([, value]) => value)
@@ -31,6 +32,21 @@ export function keyMaterialOf(scene: Scene): readonly string[] {
     [d, p, q].filter((member) => member !== undefined),
   )
 }
+
+/** A text, and all that it has in numbers of bytes, in hexadecimal digits and in base64. */
+export function readingsOf(text: string): string {
+  const numbers = [...text.matchAll(NUMBERS)].map(([list]) =>
+    Buffer.from([...list.matchAll(/\d+(?=\s*[,\]}])/g)].map(Number)).toString('latin1'),
+  )
+  const digits = [...text.matchAll(HEXADECIMAL)].map(([run]) => Buffer.from(run, 'hex').toString('latin1'))
+  const base64 = [...text.matchAll(BASE64)].map(([run]) => Buffer.from(run, 'base64').toString('latin1'))
+  return [text, ...numbers, ...digits, ...base64].join('\n')
+}
+
+/** A list of bytes, as of a `Buffer`; or an object of them, as of a `Uint8Array`. */
+const NUMBERS = /\[\s*\d{1,3}(?:,\s*\d{1,3}){11,}\s*\]|\{"0":\d{1,3}(?:,"\d+":\d{1,3}){11,}\}/g
+const HEXADECIMAL = /(?:[\da-f]{2}){12,}/gi
+const BASE64 = /[\w+/-]{16,}/g
 
 /**
  * Whatever the tokens behind such parts say of one caller or one request: subjects with a path, and proof
