@@ -3,7 +3,7 @@ import { generateTestKeyPair, type TestIdentityServer, type TestKeyPair } from '
 import { hashOf } from '../fastify/hand-made.js'
 import type { Attack, AttackTable } from './attack.js'
 import { by, byDer, byMac, bytes, decode, encode, forge, type Signer } from './forge.js'
-import { fieldsOf, get, ORIGIN, type Scene } from './scene.js'
+import { fieldsOf, get, goodWith, ORIGIN, type Scene } from './scene.js'
 
 /** A WIT that is forged: what its header and claims say besides, and who signs it. */
 const wit = (
@@ -28,6 +28,15 @@ const wit = (
     }
     return get(fieldsOf(await scene.tokens(change, from(scene))))
   },
+  // Made in the same way, and signed by whose key it is.
+  controls: [
+    async (scene) => {
+      const { issuerKey } = from(scene)
+      const wit = (good: string): string =>
+        forge(decode(good, 0), decode(good, 1), by(issuerKey, issuerKey.alg!))
+      return get(fieldsOf(await scene.tokens({ witClaims: claims, wit }, from(scene))))
+    },
+  ],
 })
 
 /** A proof that is forged, beside a good WIT. */
@@ -47,6 +56,14 @@ const proof = (
     }
     return get(fieldsOf(await scene.tokens(change)))
   },
+  controls: [
+    async (scene) => {
+      const { privateJwk } = key?.() ?? scene.key
+      const wpt = (good: string): string =>
+        forge(decode(good, 0), decode(good, 1), by(privateJwk, privateJwk.alg!))
+      return get(fieldsOf(await scene.tokens({ ...(key === undefined ? {} : { key: key() }), wpt })))
+    },
+  ],
 })
 
 const signatureOf = (token: string): Uint8Array => Buffer.from(token.split('.')[2]!, 'base64url')
@@ -405,6 +422,10 @@ const attacks: readonly Attack[] = [
       )
       return get(fieldsOf({ wit: stolen, wpt }))
     },
+    controls: [
+      goodWith(),
+      goodWith(({ attackerKey: key }) => ({ key, witClaims: { sub: 'wimse://example.com/other' } })),
+    ],
   },
   {
     name: 'the proof of another WIT',
@@ -416,6 +437,7 @@ const attacks: readonly Attack[] = [
       ]
       return get(fieldsOf({ wit: stolen.wit, wpt: mine.wpt }))
     },
+    controls: [goodWith(({ attackerKey: key }) => ({ key })), goodWith({ witClaims: { jti: '2' } })],
   },
   {
     name: 'the WIT as its own proof',

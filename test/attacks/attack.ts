@@ -13,7 +13,12 @@ export interface Attack {
    * Prepares the attack, which may take good requests of its own, and gives what goes over the wire: the
    * bytes of one connection, or the fields of one HTTP/2 request.
    */
-  readonly request: (scene: Scene) => Sent | Promise<Sent>
+  readonly request: Request
+  /**
+   * The good requests of which it is a change, to the same service. Each is let in before and after. Default
+   * what the service lets in anyway.
+   */
+  readonly controls?: readonly Request[]
   /** Which service is attacked. Default the plain one. */
   readonly service?: ServiceName
   /** How often it is sent, all at once. Default once. */
@@ -21,6 +26,9 @@ export interface Attack {
   /** How many of the requests sent are good ones. Default none. */
   readonly letIn?: number
 }
+
+/** Prepares a request. */
+export type Request = (scene: Scene) => Sent | Promise<Sent>
 
 /** What goes over the wire: bytes as ISO 8859-1, or the fields of an HTTP/2 request. */
 export type Sent = string | readonly (readonly [name: string, value: string])[]

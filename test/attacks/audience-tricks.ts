@@ -1,5 +1,6 @@
+import type { HandMade } from '../fastify/hand-made.js'
 import type { Attack, AttackTable, ServiceName } from './attack.js'
-import { fieldsOf, get, ORIGIN } from './scene.js'
+import { fieldsOf, get, goodWith, ORIGIN } from './scene.js'
 
 const HOST = 'inventory.example.com'
 
@@ -8,8 +9,31 @@ const aud = (name: string, value: unknown, target = '/stock', service: ServiceNa
   name,
   answer: 'WIMSE_WPT_AUDIENCE',
   service,
-  request: async (scene) => get(fieldsOf(await scene.tokens({ wptClaims: { aud: value } })), target),
+  request: goodWith({ wptClaims: { aud: value } }, target),
+  controls: [
+    goodWith(
+      {
+        witClaims: {
+          sub: target.startsWith('/admin') ? 'wimse://example.com/admin' : 'wimse://example.com/caller',
+        },
+        wptClaims: { aud: `${ORIGIN}${service === 'gateway' ? '/inventory' : ''}${target}` },
+      },
+      target,
+    ),
+  ],
 })
+
+const fromElsewhere = (tokens: HandMade): string =>
+  get(
+    [
+      ...fieldsOf(tokens),
+      'X-Forwarded-Host: evil.example',
+      'X-Forwarded-Proto: https',
+      'Forwarded: host=evil.example;proto=https',
+    ],
+    '/stock',
+    'Host: evil.example',
+  )
 
 const attacks: readonly Attack[] = [
   aud('no audience', undefined),
@@ -88,21 +112,14 @@ const attacks: readonly Attack[] = [
     name: 'Host and X-Forwarded-* that fit the audience',
     answer: 'WIMSE_WPT_AUDIENCE',
     request: async (scene) =>
-      get(
-        [
-          ...fieldsOf(await scene.tokens({ wptClaims: { aud: 'https://evil.example/stock' } })),
-          'X-Forwarded-Host: evil.example',
-          'X-Forwarded-Proto: https',
-          'Forwarded: host=evil.example;proto=https',
-        ],
-        '/stock',
-        'Host: evil.example',
-      ),
+      fromElsewhere(await scene.tokens({ wptClaims: { aud: 'https://evil.example/stock' } })),
+    controls: [async (scene) => fromElsewhere(await scene.tokens())],
   },
   {
     name: 'the proof of one path on another with the same handler',
     answer: 'WIMSE_WPT_AUDIENCE',
     request: async (scene) => get(fieldsOf(await scene.tokens()), '/else'),
+    controls: [goodWith(), goodWith({}, '/else')],
   },
 ]
 

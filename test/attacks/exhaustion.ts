@@ -1,8 +1,9 @@
 import { brotliCompressSync, deflateRawSync } from 'node:zlib'
 import { generateTestKeyPair } from 'wimse-testkit'
 import type { Attack, AttackTable } from './attack.js'
+import { hashOf } from '../fastify/hand-made.js'
 import { by, decode, encode, forge } from './forge.js'
-import { fieldsOf, get } from './scene.js'
+import { fieldsOf, get, goodWith } from './scene.js'
 
 /** A token of this text instead of the WIT, or of the proof. */
 const wit = (name: string, answer: string, make: (good: string) => string): Attack => ({
@@ -30,6 +31,11 @@ const signed = (name: string, answer: string, text: (good: string) => string): A
       )
     return get(fieldsOf(await scene.tokens({ wit: make })))
   },
+  controls: [
+    goodWith(({ identityServer: { issuerKey } }) => ({
+      wit: (good) => forge(decode(good, 0), JSON.stringify(decode(good, 1)), by(issuerKey, 'ES256')),
+    })),
+  ],
 })
 
 const member =
@@ -38,6 +44,8 @@ const member =
     good.replace(/^\{/, `{${text},`)
 const nested = (depth: number): string => `"a":${'['.repeat(depth)}${']'.repeat(depth)}`
 const rsa = generateTestKeyPair('RS256').publicJwk
+
+const NINE_HUNDRED = Array.from({ length: 900 }, (_, index) => `f${index}: 1`)
 
 const attacks: readonly Attack[] = [
   wit('a WIT of dots', 'WIMSE_WIT_MALFORMED', () => '.'.repeat(9000)),
@@ -142,6 +150,11 @@ const attacks: readonly Attack[] = [
     answer: 'WIMSE_WPT_ACCESS_TOKEN_HASH',
     request: async (scene) =>
       get([...fieldsOf(await scene.tokens()), `Authorization: Bearer a${' '.repeat(9000)}b`]),
+    controls: [
+      goodWith({ wptClaims: { ath: hashOf('a'.repeat(9000)) } }, '/stock', [
+        `Authorization: Bearer ${'a'.repeat(9000)}`,
+      ]),
+    ],
   },
   {
     name: 'a target of escapes',
@@ -156,7 +169,8 @@ const attacks: readonly Attack[] = [
   {
     name: 'nine hundred fields',
     answer: 'WIMSE_WIT_MISSING',
-    request: () => get(Array.from({ length: 900 }, (_, index) => `f${index}: 1`)),
+    request: () => get(NINE_HUNDRED),
+    controls: [goodWith({}, '/stock', NINE_HUNDRED)],
   },
   {
     name: 'one good WIT with a hundred bad proofs',

@@ -1,7 +1,7 @@
-import { generateTestKeyPair } from 'wimse-testkit'
+import { generateTestKeyPair, type TestKeyPair } from 'wimse-testkit'
 import type { Attack, AttackTable } from './attack.js'
 import { by, decode, encode, forge } from './forge.js'
-import { fieldsOf, get, type Scene } from './scene.js'
+import { fieldsOf, get, goodWith, type Scene } from './scene.js'
 
 type Members = Readonly<Record<string, unknown>>
 
@@ -26,14 +26,30 @@ const claims = (name: string, answer: string, text: (good: Members, scene: Scene
       forge(decode(good, 0), text(decode(good, 1), scene), by(scene.identityServer.issuerKey, 'ES256'))
     return get(fieldsOf(await scene.tokens({ wit })))
   },
+  controls: [
+    goodWith(({ identityServer }) => ({
+      wit: (good) =>
+        forge(decode(good, 0), JSON.stringify(decode(good, 1)), by(identityServer.issuerKey, 'ES256')),
+    })),
+  ],
 })
 
 const without = (members: Members, name: string): Members =>
   Object.fromEntries(Object.entries(members).filter(([one]) => one !== name))
 
-const ed = generateTestKeyPair('Ed25519').publicJwk
-const rsa = generateTestKeyPair('RS256').publicJwk
-const p384 = generateTestKeyPair('ES384').publicJwk
+const [edKey, rsaKey, p384Key] = [
+  generateTestKeyPair('Ed25519'),
+  generateTestKeyPair('RS256'),
+  generateTestKeyPair('ES384'),
+]
+const [ed, rsa, p384] = [edKey.publicJwk, rsaKey.publicJwk, p384Key.publicJwk]
+
+/** The same beside a caller with a key of that kind. */
+const ofKind = (key: TestKeyPair, attack: Attack): Attack => ({
+  ...attack,
+  controls: [goodWith(), goodWith({ key })],
+})
+
 const base64url = (hex: string): string => Buffer.from(hex, 'hex').toString('base64url')
 const coordinate = (bytes: number): string => Buffer.alloc(bytes, 1).toString('base64url')
 
@@ -83,9 +99,15 @@ const attacks: readonly Attack[] = [
   jwk('a jwk with an encryption for alg', (good) => ({ ...good, alg: 'ECDH-ES' })),
   jwk('a jwk with the alg of another curve', (good) => ({ ...good, alg: 'ES384' })),
   jwk('a jwk with the alg of another type', (good) => ({ ...good, alg: 'RS256' })),
-  jwk('an RSA key that says ES256', () => ({ ...rsa, alg: 'ES256' })),
+  ofKind(
+    rsaKey,
+    jwk('an RSA key that says ES256', () => ({ ...rsa, alg: 'ES256' })),
+  ),
   jwk('a key on a curve that says RSA', (good) => ({ ...good, kty: 'RSA' })),
-  jwk('an Ed25519 key that says EC', () => ({ ...ed, kty: 'EC' })),
+  ofKind(
+    edKey,
+    jwk('an Ed25519 key that says EC', () => ({ ...ed, kty: 'EC' })),
+  ),
   jwk('a symmetric key', () => ({ kty: 'oct', k: coordinate(32), alg: 'HS256' })),
   jwk('a symmetric key that says ES256', () => ({ kty: 'oct', k: coordinate(32), alg: 'ES256' })),
   jwk('a key with its private half', (_, { key }) => key.privateJwk),
@@ -109,37 +131,47 @@ const attacks: readonly Attack[] = [
   jwk('a point without y', (good) => without(good, 'y')),
   jwk('a curve nobody knows', (good) => ({ ...good, crv: 'secp256k1' })),
   jwk('a curve that is inherited', (good) => ({ ...good, crv: '__proto__' })),
-  jwk('coordinates of another curve', (good) => ({ ...p384, crv: 'P-256', alg: good['alg'] })),
+  ofKind(
+    p384Key,
+    jwk('coordinates of another curve', (good) => ({ ...p384, crv: 'P-256', alg: good['alg'] })),
+  ),
   jwk('a key for key agreement', () => ({ kty: 'OKP', crv: 'X25519', x: coordinate(32), alg: 'EdDSA' })),
-  ...SMALL.map(([order, hex]) =>
-    jwk(`a point of order ${order}`, () => ({
+  ...[
+    ...SMALL.map(([order, hex]) =>
+      jwk(`a point of order ${order}`, () => ({
+        kty: 'OKP',
+        crv: 'Ed25519',
+        alg: 'Ed25519',
+        x: base64url(hex),
+      })),
+    ),
+    jwk('an Ed25519 point that is none', () => ({
       kty: 'OKP',
       crv: 'Ed25519',
       alg: 'Ed25519',
-      x: base64url(hex),
+      x: base64url(`02${'00'.repeat(31)}`),
     })),
-  ),
-  jwk('an Ed25519 point that is none', () => ({
-    kty: 'OKP',
-    crv: 'Ed25519',
-    alg: 'Ed25519',
-    x: base64url(`02${'00'.repeat(31)}`),
-  })),
-  ...SECOND_SPELLINGS.map(([y, hex]) =>
-    jwk(`an Ed25519 y of ${y}, not reduced`, () => ({
-      kty: 'OKP',
-      crv: 'Ed25519',
-      alg: 'Ed25519',
-      x: base64url(hex),
+    ...SECOND_SPELLINGS.map(([y, hex]) =>
+      jwk(`an Ed25519 y of ${y}, not reduced`, () => ({
+        kty: 'OKP',
+        crv: 'Ed25519',
+        alg: 'Ed25519',
+        x: base64url(hex),
+      })),
+    ),
+  ].map((attack) => ofKind(edKey, attack)),
+  ...[
+    jwk('an RSA modulus of 1024 bits', () => ({ ...rsa, n: Buffer.alloc(128, 0xff).toString('base64url') })),
+    jwk('an RSA modulus of 16384 bits', () => ({
+      ...rsa,
+      n: Buffer.alloc(2048, 0xff).toString('base64url'),
     })),
-  ),
-  jwk('an RSA modulus of 1024 bits', () => ({ ...rsa, n: Buffer.alloc(128, 0xff).toString('base64url') })),
-  jwk('an RSA modulus of 16384 bits', () => ({ ...rsa, n: Buffer.alloc(2048, 0xff).toString('base64url') })),
-  jwk('an RSA modulus that is even', () => ({ ...rsa, n: `${(rsa.n as string).slice(0, -1)}A` })),
-  jwk('an RSA exponent of 1', () => ({ ...rsa, e: 'AQ' })),
-  jwk('an RSA exponent that is even', () => ({ ...rsa, e: 'AQAA' })),
-  jwk('an RSA exponent as long as the modulus', () => ({ ...rsa, e: rsa.n })),
-  jwk('an RSA exponent with zeros in front', () => ({ ...rsa, e: 'AAEAAQ' })),
+    jwk('an RSA modulus that is even', () => ({ ...rsa, n: `${(rsa.n as string).slice(0, -1)}A` })),
+    jwk('an RSA exponent of 1', () => ({ ...rsa, e: 'AQ' })),
+    jwk('an RSA exponent that is even', () => ({ ...rsa, e: 'AQAA' })),
+    jwk('an RSA exponent as long as the modulus', () => ({ ...rsa, e: rsa.n })),
+    jwk('an RSA exponent with zeros in front', () => ({ ...rsa, e: 'AAEAAQ' })),
+  ].map((attack) => ofKind(rsaKey, attack)),
   claims('two cnf claims, the last the attacker’s', 'WIMSE_WIT_MALFORMED', (good, { attackerKey }) =>
     JSON.stringify(good).replace(/\}$/, `,"cnf":${JSON.stringify({ jwk: attackerKey.publicJwk })}}`),
   ),

@@ -1,13 +1,15 @@
-import type { Attack, AttackTable } from './attack.js'
-import { authorizationOf, fieldsOf, get, http2, type Scene } from './scene.js'
+import { hashOf } from '../fastify/hand-made.js'
+import type { Attack, AttackTable, Request } from './attack.js'
+import { authorizationOf, fieldsOf, get, goodWith, http2, type Scene } from './scene.js'
 
 type Fields = (tokens: { wit: string; wpt: string }) => readonly string[]
 
 /** A request with fields of one's own making of good tokens. */
-const fields = (name: string, answer: string, make: Fields): Attack => ({
+const fields = (name: string, answer: string, make: Fields, control: Request = goodWith()): Attack => ({
   name,
   answer,
   request: async (scene) => get(make(await scene.tokens())),
+  controls: [control],
 })
 
 /** A good request to another target, or with another request line. */
@@ -41,7 +43,20 @@ const frames = (name: string, answer: string, make: Frames): Attack => ({
 
 const NODE_20 = process.versions.node.startsWith('20.')
 
+/** A good request with a body. */
+const withBody =
+  (fields: readonly string[], body: string): Request =>
+  async (scene) =>
+    `${get([...fieldsOf(await scene.tokens()), 'Content-Type: text/plain', ...fields]).replace('GET', 'POST')}${body}`
+
 const many = (count: number): string[] => Array.from({ length: count }, (_, index) => `a${index}: 1`)
+
+const twoRequests: Request = async (scene) => {
+  const first = get(fieldsOf(await scene.tokens())).replace('Connection: close\r\n', '')
+  return first + get(fieldsOf(await scene.tokens()))
+}
+
+const H2C = ['Upgrade: h2c', 'HTTP2-Settings: AAMAAABkAAQAAP__']
 
 const attacks: readonly Attack[] = [
   fields('the WIT field twice', 'WIMSE_WIT_REPEATED', (t) => [...fieldsOf(t), fieldsOf(t)[0]]),
@@ -144,44 +159,72 @@ const attacks: readonly Attack[] = [
     ...fieldsOf(t),
     `Authorization: wPt\t${t.wpt}`,
   ]),
-  fields('two Authorization fields', 'WIMSE_WPT_ACCESS_TOKEN_HASH', (t) => [
-    ...fieldsOf(t),
-    'Authorization: Bearer a',
-    'Authorization: Bearer b',
-  ]),
+  {
+    name: 'two Authorization fields',
+    answer: 'WIMSE_WPT_ACCESS_TOKEN_HASH',
+    request: goodWith({ wptClaims: { ath: hashOf('a') } }, '/stock', [
+      'Authorization: Bearer a',
+      'Authorization: Bearer b',
+    ]),
+    controls: [goodWith({ wptClaims: { ath: hashOf('a') } }, '/stock', ['Authorization: Bearer a'])],
+  },
   // Node 20 drops what is beyond a thousand, later ones refuse it.
-  fields('a second WIT behind a thousand fields', NODE_20 ? 'WIMSE_TARGET_INVALID' : '431', (t) => [
-    ...fieldsOf(t),
-    ...many(1100),
-    fieldsOf(t)[0],
-  ]),
-  fields('a head larger than Node reads', '431', (t) => [...fieldsOf(t), `X: ${'x'.repeat(17_000)}`]),
+  fields(
+    'a second WIT behind a thousand fields',
+    NODE_20 ? 'WIMSE_TARGET_INVALID' : '431',
+    (t) => [...fieldsOf(t), ...many(1100), fieldsOf(t)[0]],
+    goodWith({}, '/stock', many(900)),
+  ),
+  fields(
+    'a head larger than Node reads',
+    '431',
+    (t) => [...fieldsOf(t), `X: ${'x'.repeat(17_000)}`],
+    goodWith({}, '/stock', [`X: ${'x'.repeat(13_000)}`]),
+  ),
   fields('two Host fields', 'WIMSE_TARGET_INVALID', (t) => ['Host: evil.example', ...fieldsOf(t)]),
   {
     name: 'the target that a proxy would have been asked for',
     answer: 'WIMSE_WPT_AUDIENCE',
     request: async (scene) =>
       get([...fieldsOf(await scene.tokens()), 'X-Original-URL: /stock', 'X-Rewrite-URL: /stock'], '/admin'),
+    controls: [goodWith({}, '/stock', ['X-Original-URL: /stock', 'X-Rewrite-URL: /stock'])],
   },
-  fields('Content-Length and Transfer-Encoding', '400', (t) => [
-    ...fieldsOf(t),
-    'Content-Length: 4',
-    'Transfer-Encoding: chunked',
-  ]),
-  fields('two lengths that differ', '400', (t) => [...fieldsOf(t), 'Content-Length: 0', 'Content-Length: 4']),
-  fields('a length with a sign', '400', (t) => [...fieldsOf(t), 'Content-Length: +0']),
-  fields('a transfer coding behind chunked', '400', (t) => [
-    ...fieldsOf(t),
-    'Transfer-Encoding: chunked, identity',
-  ]),
+  {
+    name: 'Content-Length and Transfer-Encoding',
+    answer: '400',
+    request: withBody(['Content-Length: 4', 'Transfer-Encoding: chunked'], '0\r\n\r\n'),
+    controls: [
+      withBody(['Content-Length: 5'], '0\r\n\r\n'),
+      withBody(['Transfer-Encoding: chunked'], '0\r\n\r\n'),
+    ],
+  },
+  {
+    name: 'two lengths that differ',
+    answer: '400',
+    request: withBody(['Content-Length: 0', 'Content-Length: 4'], 'body'),
+    controls: [withBody(['Content-Length: 0'], ''), withBody(['Content-Length: 4'], 'body')],
+  },
+  {
+    name: 'a length with a sign',
+    answer: '400',
+    request: withBody(['Content-Length: +4'], 'body'),
+    controls: [withBody(['Content-Length: 4'], 'body')],
+  },
+  {
+    name: 'a transfer coding behind chunked',
+    answer: '400',
+    request: withBody(['Transfer-Encoding: chunked, identity'], '0\r\n\r\n'),
+    controls: [withBody(['Transfer-Encoding: chunked'], '0\r\n\r\n')],
+  },
   {
     name: 'the WIT in a trailer',
     answer: 'WIMSE_WIT_MISSING',
     request: async (scene) => {
       const [wit, wpt] = fieldsOf(await scene.tokens())
-      const head = ['POST /stock HTTP/1.1', 'Host: a', wpt, 'Transfer-Encoding: chunked', 'Connection: close']
-      return `${head.join('\r\n')}\r\n\r\n1\r\nx\r\n0\r\n${wit}\r\n\r\n`
+      const head = get([wpt, 'Content-Type: text/plain', 'Transfer-Encoding: chunked']).replace('GET', 'POST')
+      return `${head}1\r\nx\r\n0\r\n${wit}\r\n\r\n`
     },
+    controls: [withBody(['Transfer-Encoding: chunked'], '1\r\nx\r\n0\r\nX-Trailer: x\r\n\r\n')],
   },
   {
     name: 'a second request without tokens behind a good one',
@@ -191,6 +234,7 @@ const attacks: readonly Attack[] = [
       const good = get(fieldsOf(await scene.tokens())).replace('Connection: close\r\n', '')
       return good + get([])
     },
+    controls: [twoRequests],
   },
   {
     name: 'a second request with the tokens of the first',
@@ -200,20 +244,30 @@ const attacks: readonly Attack[] = [
       const good = get(fieldsOf(await scene.tokens()))
       return good.replace('Connection: close\r\n', '') + good
     },
+    controls: [twoRequests],
   },
   {
     name: 'a request hidden in the body of one that is refused',
     answer: 'WIMSE_WIT_MISSING',
     request: async (scene) => {
       const hidden = get(fieldsOf(await scene.tokens()))
-      return `${['POST /stock HTTP/1.1', 'Host: a', `Content-Length: ${hidden.length}`, 'Content-Type: text/plain', 'Connection: close'].join('\r\n')}\r\n\r\n${hidden}`
+      const fields = [`Content-Length: ${hidden.length}`, 'Content-Type: text/plain']
+      return get(fields).replace('GET', 'POST') + hidden
     },
+    controls: [
+      async (scene) => {
+        const hidden = get(fieldsOf(await scene.tokens()))
+        return withBody([`Content-Length: ${hidden.length}`], hidden)(scene)
+      },
+    ],
   },
-  fields('an upgrade to h2c without tokens', 'WIMSE_WIT_MISSING', () => [
-    'Upgrade: h2c',
-    'HTTP2-Settings: AAMAAABkAAQAAP__',
-  ]),
-  fields('no tokens but Expect', 'WIMSE_WIT_MISSING', () => ['Expect: 100-continue']),
+  fields('an upgrade to h2c without tokens', 'WIMSE_WIT_MISSING', () => H2C, goodWith({}, '/stock', H2C)),
+  fields(
+    'no tokens but Expect',
+    'WIMSE_WIT_MISSING',
+    () => ['Expect: 100-continue'],
+    goodWith({}, '/stock', ['Expect: 100-continue']),
+  ),
   target('an absolute target of this service', 'WIMSE_TARGET_INVALID', 'https://inventory.example.com/stock'),
   target('an absolute target of another host', 'WIMSE_TARGET_INVALID', 'http://evil.example/stock'),
   target('dot segments in the target', 'WIMSE_TARGET_INVALID', '/admin/../stock'),

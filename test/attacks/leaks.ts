@@ -1,4 +1,4 @@
-import type { Attack, AttackTable } from './attack.js'
+import type { Attack, AttackTable, Request } from './attack.js'
 import { by, decode, encode, forge } from './forge.js'
 import { fieldsOf, get, type Scene } from './scene.js'
 import type { Change, HandMade } from '../fastify/hand-made.js'
@@ -9,15 +9,20 @@ type Parts = { good: HandMade; scene: Scene }
 const within = (name: string, answer: string, change: (parts: Parts) => Change): Attack => ({
   name,
   answer,
-  request: async (scene) => {
+  request: besideGood(change),
+  controls: [besideGood(() => ({}))],
+})
+
+/** The good tokens come along in a field that nobody reads, so that they count among the secrets. */
+function besideGood(change: (parts: Parts) => Change): Request {
+  return async (scene) => {
     const good = await scene.tokens()
-    // The good tokens come along in a field that nobody reads, so that they count among the secrets.
     return get([
       ...fieldsOf(await scene.tokens(change({ good, scene }))),
       `X-Session-Token: ${good.wit} ${good.wpt} ${JSON.stringify(scene.key.privateJwk)}`,
     ])
-  },
-})
+  }
+}
 
 /** Of a token whose header and claims anyone can guess it is all there is to know. */
 const signatureOf = (token: string): string => token.slice(token.lastIndexOf('.') + 1)

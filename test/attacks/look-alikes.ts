@@ -1,7 +1,13 @@
 import type { Attack, AttackTable } from './attack.js'
-import { fieldsOf, get, type Scene } from './scene.js'
+import { fieldsOf, get, goodWith, type Scene } from './scene.js'
 
 type Issuer = 'identityServer' | 'partner' | 'spiffe'
+
+/** Workloads that may, by the path of the route. */
+const MAY: Readonly<Record<string, string>> = {
+  '/shop': 'wimse://example.com/shop/cart',
+  '/admin': 'wimse://example.com/admin',
+}
 
 /** A WIT that an identity server which is trusted for something signed for this subject. */
 const subject = (
@@ -23,6 +29,10 @@ const subject = (
       ),
       target,
     ),
+  controls: [
+    goodWith({ witClaims: { sub: MAY[target] ?? 'wimse://example.com/caller' } }, target),
+    async (scene) => get(fieldsOf(await scene.tokens({}, scene[by]))),
+  ],
 })
 
 const SUBJECT = 'WIMSE_WIT_SUBJECT'

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Attack, AttackTable } from './attack.js'
-import { authorizationOf, fieldsOf, get, ORIGIN, type Scene } from './scene.js'
+import { authorizationOf, fieldsOf, get, goodWith, ORIGIN, type Scene } from './scene.js'
 import type { HandMade } from '../fastify/hand-made.js'
 
 const REPLAYED = 'WIMSE_WPT_REPLAYED'
@@ -20,6 +20,8 @@ const again = (
     await scene.spend(get(fieldsOf(tokens)))
     return make(tokens, scene)
   },
+  // Where its spelling alone is no reason, the same is let in the first time.
+  controls: [answer === REPLAYED ? async (scene) => make(await scene.tokens(), scene) : goodWith()],
 })
 
 /** The same, with the last character of a part changed in bits that mean nothing. */
@@ -43,6 +45,7 @@ const sameJti = (
     await scene.spend(get(fieldsOf(await scene.tokens({ wptClaims: { jti } }))))
     return get(fieldsOf(await scene.tokens({ ...change, wptClaims: { jti, ...change?.wptClaims } })), target)
   },
+  controls: [goodWith(), goodWith(change, target)],
 })
 
 const attacks: readonly Attack[] = [
@@ -74,6 +77,7 @@ const attacks: readonly Attack[] = [
       await scene.spend(get(authorizationOf(tokens)))
       return get(fieldsOf(tokens))
     },
+    controls: [goodWith(), async (scene) => get(authorizationOf(await scene.tokens()))],
   },
   again('the same proof with stray bits in its signature', 'WIMSE_WPT_MALFORMED', ({ wit, wpt }) =>
     get(fieldsOf({ wit, wpt: respelled(wpt) })),
@@ -120,6 +124,14 @@ const attacks: readonly Attack[] = [
       const last = get(fieldsOf(await scene.tokens()))
       return last.replace('Connection: close\r\n', '').repeat(19) + last
     },
+    controls: [
+      async (scene) => {
+        const all = await Promise.all(
+          Array.from({ length: 20 }, async () => get(fieldsOf(await scene.tokens()))),
+        )
+        return all.map((one, index) => (index < 19 ? one.replace('Connection: close\r\n', '') : one)).join('')
+      },
+    ],
   },
   {
     name: 'the clock set back',

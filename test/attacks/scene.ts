@@ -11,8 +11,7 @@ import {
 import { type Change, type HandMade, handMade } from '../fastify/hand-made.js'
 import { NOON, ORIGIN } from '../fastify/service-under-test.js'
 import { type BearerIssuer, createBearerIssuer } from '../transition/moving-service.js'
-import type { Sent, ServiceName } from './attack.js'
-import { exchange } from './wire.js'
+import type { Request, Sent, ServiceName } from './attack.js'
 
 export { NOON, ORIGIN }
 
@@ -184,6 +183,22 @@ export function authorizationOf({ wit, wpt }: Tokens): [wit: string, authorizati
   return [`Workload-Identity-Token: ${wit}`, `Authorization: WPT ${wpt}`]
 }
 
+/** A good request of a caller with tokens that differ as a change says, and with more fields. */
+export function goodWith(
+  change: Change | ((scene: Scene) => Change) = {},
+  target = '/stock',
+  more: readonly string[] = [],
+): Request {
+  return async (scene) => {
+    const { wptClaims, ...others } = typeof change === 'function' ? change(scene) : change
+    const aud = `${ORIGIN}${target}`
+    return get(
+      [...fieldsOf(await scene.tokens({ ...others, wptClaims: { aud, ...wptClaims } })), ...more],
+      target,
+    )
+  }
+}
+
 /** The fields of an HTTP/2 request. */
 export function http2({ wit, wpt }: Tokens): (readonly [string, string])[] {
   return [
@@ -194,10 +209,4 @@ export function http2({ wit, wpt }: Tokens): (readonly [string, string])[] {
     ['workload-identity-token', wit],
     ['workload-proof-token', wpt],
   ]
-}
-
-/** Sends to a service and says how often it let something in. */
-export async function letInBy(service: AttackedService, sent: Sent): Promise<number> {
-  const answers = await exchange(service.port, sent)
-  return answers.filter(({ outcome }) => outcome === '200').length
 }
