@@ -11,9 +11,9 @@ export interface Attack {
   readonly answer: string
   /**
    * Prepares the attack, which may take good requests of its own, and gives what goes over the wire: the
-   * bytes of one connection, or the fields of one HTTP/2 request.
+   * bytes of one connection, or the fields of one HTTP/2 request; or what makes them anew each time.
    */
-  readonly request: Request
+  readonly request: (scene: Scene) => ReturnType<Request> | Promise<() => Promise<Sent>>
   /**
    * The good requests of which it is a change, to the same service. Each is let in before and after. Default
    * what the service lets in anyway.
@@ -48,4 +48,6 @@ export type ServiceName =
 export interface AttackTable {
   readonly name: string
   readonly attacks: readonly Attack[]
+  /** Whether each may cost little more than its control, in CPU time and in memory that stays held. */
+  readonly isAboutCost?: boolean
 }

@@ -176,14 +176,19 @@ const attacks: readonly Attack[] = [
     name: 'one good WIT with a hundred bad proofs',
     answer: 'WIMSE_WPT_SIGNATURE',
     times: 100,
-    request: async (scene) => get(fieldsOf(await scene.tokens({ wptKey: scene.attackerKey.privateJwk }))),
+    request: async (scene) => {
+      const { wit } = await scene.tokens()
+      const change = { wit: () => wit, wptKey: scene.attackerKey.privateJwk }
+      return async () => get(fieldsOf(await scene.tokens(change)))
+    },
   },
   {
     name: 'a hundred WITs that nobody signed',
     answer: 'WIMSE_WIT_SIGNATURE',
     times: 100,
-    request: async (scene) => get(fieldsOf(await scene.tokens({ witKey: scene.attackerKey.privateJwk }))),
+    request: async (scene) => async () =>
+      get(fieldsOf(await scene.tokens({ witKey: scene.attackerKey.privateJwk }))),
   },
 ]
 
-export const exhaustion: AttackTable = { name: 'exhausting what there is', attacks }
+export const exhaustion: AttackTable = { name: 'exhausting what there is', attacks, isAboutCost: true }
