@@ -1,6 +1,6 @@
 import { fc } from '../core/property.js'
 import { NOON, ORIGIN } from '../fastify/service-under-test.js'
-import { AUDIENCES, type Draft, goodDraft, SUBJECTS } from './good-tokens.js'
+import { ALGORITHMS, AUDIENCES, type Draft, SUBJECTS, suiteOf } from './good-tokens.js'
 
 /** One edit of a text; places are taken modulo its length. */
 export type TextEdit =
@@ -86,7 +86,7 @@ const value = fc.oneof(
   times.map((seconds) => NOON + seconds),
   fc.constantFrom(String(NOON + 60), NOON * 1000, 1e308, -1e308, 1e-300, Number.MAX_SAFE_INTEGER),
   fc.constantFrom('wit+jwt', 'wpt+jwt', 'application/WIT+jwt', 'Application/wpt+JWT', 'JWT', 'dpop+jwt'),
-  fc.constantFrom('EdDSA', 'Ed25519', 'none', 'HS256', 'ES256'),
+  fc.constantFrom(...ALGORITHMS, 'Ed25519', 'none', 'HS256', 'ES384', 'RS512'),
   fc.constantFrom(...AUDIENCES, ...SUBJECTS),
   fc.constantFrom(...AUDIENCES).map((audience) => [audience]),
   fc.constantFrom(
@@ -95,7 +95,12 @@ const value = fc.oneof(
     `http://inventory.example.com/stock`,
     'wimse://example.com/',
   ),
-  fc.constantFrom(...Object.values(goodDraft).flatMap((members) => Object.values(members))),
+  // Those of the right suite, and of others.
+  fc.constantFrom(
+    ...ALGORITHMS.flatMap((algorithm) => Object.values(suiteOf(algorithm, algorithm).goodDraft)).flatMap(
+      (members) => Object.values(members),
+    ),
+  ),
   fc.constantFrom({}, [], null, '', 'x'.repeat(256), 'x'.repeat(257), ['exp']),
   fc.constantFrom({ 'x-token': 'a' }, { jwk: {} }, { kid: 'a' }),
 )

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { importJWK, jwtVerify } from 'jose'
-import { type Authenticator, AuthenticationError, createAuthenticator } from 'wimse'
-import { createTestIdentityServer, generateTestKeyPair } from 'wimse-testkit'
+import { AuthenticationError, createAuthenticator } from 'wimse'
+import { generateTestKeyPair, type TestKeyPair } from 'wimse-testkit'
 import { by, forge } from '../attacks/forge.js'
 import { hashOf } from '../fastify/hand-made.js'
 import { NOON, ORIGIN } from '../fastify/service-under-test.js'
@@ -23,79 +23,119 @@ export interface Tokens {
   readonly wpt: string
 }
 
-// Ed25519 under its old name: signatures are the same each time, so that a failure can be repeated.
-const identityServer = createTestIdentityServer({ origin: 'wimse://example.com', algorithm: 'EdDSA' })
-const key = generateTestKeyPair('EdDSA')
-const { issuerKey } = identityServer
-const [signWit, signWpt] = [by(issuerKey, 'EdDSA'), by(key.privateJwk, 'EdDSA')]
+/** EdDSA is Ed25519 under its old name. */
+export const ALGORITHMS = ['ES256', 'EdDSA', 'RS256', 'PS256'] as const
+export type Algorithm = (typeof ALGORITHMS)[number]
 
 const TARGET = '/stock'
 const AUDIENCE = ORIGIN + TARGET
 
-/** Both tokens as they should be. */
-export const goodDraft: Draft = {
-  witHeader: { alg: 'EdDSA', kid: issuerKey.kid, typ: 'wit+jwt' },
-  witClaims: { sub: 'wimse://example.com/caller', cnf: { jwk: key.publicJwk }, exp: NOON + 3600 },
-  wptHeader: { alg: 'EdDSA', typ: 'wpt+jwt' },
-  wptClaims: { aud: AUDIENCE, exp: NOON + 60, jti: 'a-proof' },
+/** Tokens of an issuer and a workload whose keys are for two algorithms, and what is said of them. */
+export interface Suite {
+  /** Both tokens as they should be. */
+  readonly goodDraft: Draft
+  /** Signs a draft, both tokens with the keys they should be signed with. */
+  readonly mint: (draft: Draft) => Tokens
+  /** Signs a WIT whose claims are this text, and a good proof for it. */
+  readonly mintText: (witClaims: string) => Tokens
+  /** What we say: `good`, or the code of the refusal. Anything else that is thrown stays thrown. */
+  readonly verdictOf: (tokens: Tokens) => Promise<string>
+  /** What jose says of the same tokens, under the same constraints as far as it knows them. */
+  readonly joseAccepts: (tokens: Tokens) => Promise<boolean>
+  /**
+   * Whether a draft is good, told from the specifications and not from the code: the oracle for drafts that
+   * were edited and signed again. Knows as good only those subjects and audiences that are listed.
+   */
+  readonly isGood: (draft: Draft) => boolean
 }
 
-/** Signs a draft, both tokens with the keys they should be signed with. */
-export function mint({ witHeader, witClaims, wptHeader, wptClaims }: Draft): Tokens {
-  const wit = forge(witHeader, witClaims, signWit)
-  return { wit, wpt: mintProof(wit, wptHeader, wptClaims) }
+// RSA keys take long to make: one for each side, under two names.
+const keyPairs = (): Readonly<Record<Algorithm, TestKeyPair>> => {
+  const RS256 = generateTestKeyPair('RS256')
+  const [privateJwk, publicJwk] = [RS256.privateJwk, RS256.publicJwk].map((jwk) => ({ ...jwk, alg: 'PS256' }))
+  return {
+    ES256: generateTestKeyPair('ES256'),
+    EdDSA: generateTestKeyPair('EdDSA'),
+    RS256,
+    PS256: { privateJwk, publicJwk } as TestKeyPair,
+  }
 }
+const [issuerKeys, workloadKeys] = [keyPairs(), keyPairs()]
 
-/** Signs a WIT whose claims are this text, and a good proof for it. */
-export function mintText(witClaims: string): Tokens {
-  const wit = forge(goodDraft.witHeader, witClaims, signWit)
-  return { wit, wpt: mintProof(wit, goodDraft.wptHeader, goodDraft.wptClaims) }
-}
-
-function mintProof(wit: string, wptHeader: Members, wptClaims: Members): string {
-  const wth = 'wth' in wptClaims ? {} : { wth: hashOf(wit) }
-  return forge(wptHeader, { ...wptClaims, ...wth }, signWpt)
-}
-
-const authenticator: Authenticator = createAuthenticator({
-  audience: ORIGIN,
-  trustDomains: identityServer.trustDomains,
-  replay: false,
-  clockTolerance: 0,
-  now: () => NOON,
-})
-
-/** What we say of two tokens: `good`, or the code of the refusal. Anything else that is thrown stays thrown. */
-export async function verdictOf({ wit, wpt }: Tokens): Promise<string> {
-  try {
-    const { id } = await authenticator.authenticate({ wit, wpt, path: TARGET })
-    return SUBJECTS.has(id) ? 'good' : `good, but for ${id}`
-  } catch (error) {
-    if (error instanceof AuthenticationError) return error.code
-    throw error
+function createSuite(witAlgorithm: Algorithm, wptAlgorithm: Algorithm): Suite {
+  const issuerKey = { ...issuerKeys[witAlgorithm].publicJwk, kid: `issuer-${witAlgorithm}` }
+  const key = workloadKeys[wptAlgorithm]
+  const signWit = by(issuerKeys[witAlgorithm].privateJwk, witAlgorithm)
+  const signWpt = by(key.privateJwk, wptAlgorithm)
+  const goodDraft: Draft = {
+    witHeader: { alg: witAlgorithm, kid: issuerKey.kid, typ: 'wit+jwt' },
+    witClaims: { sub: 'wimse://example.com/caller', cnf: { jwk: key.publicJwk }, exp: NOON + 3600 },
+    wptHeader: { alg: wptAlgorithm, typ: 'wpt+jwt' },
+    wptClaims: { aud: AUDIENCE, exp: NOON + 60, jti: 'a-proof' },
+  }
+  const authenticator = createAuthenticator({
+    audience: ORIGIN,
+    trustDomains: { 'wimse://example.com': { jwks: { keys: [issuerKey] } } },
+    replay: false,
+    clockTolerance: 0,
+    now: () => NOON,
+  })
+  const mintProof = (wit: string, wptHeader: Members, wptClaims: Members): string => {
+    const wth = 'wth' in wptClaims ? {} : { wth: hashOf(wit) }
+    return forge(wptHeader, { ...wptClaims, ...wth }, signWpt)
+  }
+  return {
+    goodDraft,
+    mint({ witHeader, witClaims, wptHeader, wptClaims }) {
+      const wit = forge(witHeader, witClaims, signWit)
+      return { wit, wpt: mintProof(wit, wptHeader, wptClaims) }
+    },
+    mintText(witClaims) {
+      const wit = forge(goodDraft.witHeader, witClaims, signWit)
+      return { wit, wpt: mintProof(wit, goodDraft.wptHeader, goodDraft.wptClaims) }
+    },
+    async verdictOf({ wit, wpt }) {
+      try {
+        const { id } = await authenticator.authenticate({ wit, wpt, path: TARGET })
+        return SUBJECTS.has(id) ? 'good' : `good, but for ${id}`
+      } catch (error) {
+        if (error instanceof AuthenticationError) return error.code
+        throw error
+      }
+    },
+    async joseAccepts({ wit, wpt }) {
+      const common = { currentDate: new Date(NOON * 1000), clockTolerance: 0 }
+      try {
+        const { payload } = await jwtVerify(wit, await importJWK(issuerKey), {
+          ...common,
+          algorithms: [witAlgorithm],
+          typ: 'wit+jwt',
+          requiredClaims: ['exp', 'sub', 'cnf'],
+        })
+        const { jwk } = payload['cnf'] as { jwk: Parameters<typeof importJWK>[0] }
+        await jwtVerify(wpt, await importJWK(jwk), {
+          ...common,
+          algorithms: [wptAlgorithm],
+          typ: 'wpt+jwt',
+          audience: AUDIENCE,
+          requiredClaims: ['exp', 'jti', 'wth'],
+        })
+        return true
+      } catch {
+        return false
+      }
+    },
+    isGood: (draft) => isGood(draft, goodDraft),
   }
 }
 
-/** What jose says of the same two tokens, under the same constraints as far as it knows them. */
-export async function joseAccepts({ wit, wpt }: Tokens): Promise<boolean> {
-  const common = { algorithms: ['EdDSA'], currentDate: new Date(NOON * 1000), clockTolerance: 0 }
-  try {
-    const { payload } = await jwtVerify(wit, await importJWK(identityServer.jwks.keys[0]!), {
-      ...common,
-      typ: 'wit+jwt',
-      requiredClaims: ['exp', 'sub', 'cnf'],
-    })
-    const { jwk } = payload['cnf'] as { jwk: Parameters<typeof importJWK>[0] }
-    await jwtVerify(wpt, await importJWK(jwk), {
-      ...common,
-      typ: 'wpt+jwt',
-      audience: AUDIENCE,
-      requiredClaims: ['exp', 'jti', 'wth'],
-    })
-    return true
-  } catch {
-    return false
-  }
+const suites = new Map(
+  ALGORITHMS.flatMap((wit) => ALGORITHMS.map((wpt) => [`${wit} ${wpt}`, createSuite(wit, wpt)] as const)),
+)
+
+/** The tokens of an issuer and of a workload with keys for these algorithms. */
+export function suiteOf(wit: Algorithm, wpt: Algorithm): Suite {
+  return suites.get(`${wit} ${wpt}`)!
 }
 
 /** Workloads of the trust domain, as they are spelled. */
@@ -113,23 +153,19 @@ export const AUDIENCES: ReadonlySet<unknown> = new Set([
   `${ORIGIN}/%73tock`,
 ])
 
-/**
- * Whether a draft is good, told from the specifications and not from the code: the oracle for drafts that
- * were edited and signed again. Knows as good only those subjects and audiences that are listed.
- */
-export function isGood({ witHeader, witClaims, wptHeader, wptClaims }: Draft): boolean {
+function isGood({ witHeader, witClaims, wptHeader, wptClaims }: Draft, good: Draft): boolean {
   if (![witHeader, witClaims, wptHeader, wptClaims].every((part) => isStrict(part, 0))) return false
   const { sub, cnf, exp, nbf } = present(witClaims)
   const proof = present(wptClaims)
   const aud = Array.isArray(proof['aud']) && proof['aud'].length === 1 ? proof['aud'][0] : proof['aud']
   return (
-    isHeader(present(witHeader), 'wit+jwt') &&
-    [undefined, issuerKey.kid].includes(witHeader['kid'] as string) &&
+    isHeader(present(witHeader), 'wit+jwt', good.witHeader['alg']) &&
+    [undefined, good.witHeader['kid']].includes(witHeader['kid']) &&
     SUBJECTS.has(sub) &&
-    isDeepStrictEqual(cnf, goodDraft.witClaims['cnf']) &&
+    isDeepStrictEqual(cnf, good.witClaims['cnf']) &&
     isWithin(exp, 86_400) &&
     isPast(nbf) &&
-    isHeader(present(wptHeader), 'wpt+jwt') &&
+    isHeader(present(wptHeader), 'wpt+jwt', good.wptHeader['alg']) &&
     ['undefined', 'string'].includes(typeof wptHeader['kid']) &&
     isWithin(proof['exp'], 300) &&
     isPast(proof['nbf']) &&
@@ -148,9 +184,9 @@ function present(members: Members): Members {
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined))
 }
 
-function isHeader({ typ, alg, ...rest }: Members, expected: string): boolean {
+function isHeader({ typ, alg, ...rest }: Members, expected: string, algorithm: unknown): boolean {
   const type = typeof typ === 'string' ? typ.toLowerCase() : ''
-  return alg === 'EdDSA' && (type === expected || type === `application/${expected}`) && !('crit' in rest)
+  return alg === algorithm && (type === expected || type === `application/${expected}`) && !('crit' in rest)
 }
 
 function isWithin(exp: unknown, seconds: number): boolean {

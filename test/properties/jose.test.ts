@@ -2,8 +2,10 @@ import { describe, expect, it } from 'vitest'
 import { hashOf } from '../fastify/hand-made.js'
 import { NOON, ORIGIN } from '../fastify/service-under-test.js'
 import { type ClaimEdit, editDraft } from './edits.js'
-import { goodDraft, joseAccepts, mint, mintText, type Tokens, verdictOf } from './good-tokens.js'
+import { ALGORITHMS, suiteOf, type Tokens } from './good-tokens.js'
 import { STRICTER } from './properties.js'
+
+const { goodDraft, joseAccepts, mint, mintText, verdictOf } = suiteOf('EdDSA', 'EdDSA')
 
 /** What jose lets through and we do not: one example of each code. */
 const EXAMPLES: readonly (readonly [code: string, what: string, make: () => Tokens])[] = [
@@ -68,9 +70,15 @@ const LAXER: readonly (readonly [what: string, make: () => Tokens])[] = [
 ]
 
 describe('beside jose', () => {
-  it('a good request is one for both', async () => {
-    expect([await verdictOf(mint(goodDraft)), await joseAccepts(mint(goodDraft))]).toEqual(['good', true])
-  })
+  for (const algorithm of ALGORITHMS) {
+    it(`a good request with ${algorithm} is one for both`, async () => {
+      for (const other of ALGORITHMS) {
+        const suite = suiteOf(algorithm, other)
+        const tokens = suite.mint(suite.goodDraft)
+        expect([await suite.verdictOf(tokens), await suite.joseAccepts(tokens)]).toEqual(['good', true])
+      }
+    })
+  }
 
   for (const [code, what, make] of EXAMPLES) {
     it(`${what} is ${code} here alone`, async () => {

@@ -5,7 +5,7 @@ import { splitCompactJws } from '../../packages/core/src/jws/compact-jws.js'
 import { parseJsonObject } from '../../packages/core/src/jws/strict-json.js'
 import { fc } from '../core/property.js'
 import { claimEdits, editDraft, editText, headEdits, textEdits } from './edits.js'
-import { goodDraft, isGood, joseAccepts, mint, type Tokens, verdictOf } from './good-tokens.js'
+import { type Algorithm, ALGORITHMS, suiteOf, type Tokens } from './good-tokens.js'
 import { deliver, type WireService } from './wire-service.js'
 
 /** Something that holds for every request, and how often each side of it was reached. */
@@ -43,40 +43,74 @@ export const STRICTER: ReadonlySet<string> = new Set([
 
 /** Where jose refuses and we do not: an audience in another spelling, which jose compares as text. */
 function josesOwnReason({ wptClaims: { aud } }: { wptClaims: Readonly<Record<string, unknown>> }): boolean {
-  return JSON.stringify(aud) !== JSON.stringify(goodDraft.wptClaims['aud'])
+  return JSON.stringify(aud) !== JSON.stringify(suiteOf('EdDSA', 'EdDSA').goodDraft.wptClaims['aud'])
 }
 
-const good = mint(goodDraft)
-const another = mint(editDraft(goodDraft, [{ part: 'witClaims', name: 'jti', value: 'another' }]))
+const algorithm = fc.constantFrom(...ALGORITHMS)
+
+/** Adds counters of what happens, one for each algorithm of the WIT and each of the proof. */
+function countPerAlgorithm(
+  reached: Record<string, number>,
+  what: string,
+): (wit: Algorithm, wpt: Algorithm) => void {
+  const nameOf = (token: string, name: Algorithm): string => `${what}, ${token} with ${name}`
+  for (const name of ALGORITHMS)
+    Object.assign(reached, { [nameOf('WIT', name)]: 0, [nameOf('proof', name)]: 0 })
+  return (wit, wpt) => {
+    for (const name of [nameOf('WIT', wit), nameOf('proof', wpt)]) reached[name] = reached[name]! + 1
+  }
+}
+
+// Signed once: what is changed of them is their text.
+const madeBefore = new Map<string, { readonly good: Tokens; readonly another: Tokens }>()
+function tokensOf(wit: Algorithm, wpt: Algorithm): { readonly good: Tokens; readonly another: Tokens } {
+  const name = `${wit} ${wpt}`
+  const { goodDraft, mint } = suiteOf(wit, wpt)
+  const made = madeBefore.get(name) ?? {
+    good: mint(goodDraft),
+    another: mint(editDraft(goodDraft, [{ part: 'witClaims', name: 'jti', value: 'another' }])),
+  }
+  madeBefore.set(name, made)
+  return made
+}
 
 /** Makes the properties of tokens, each with counters of its own. */
 export function tokenProperties(): readonly Property[] {
-  const resigned = { good: 0, refused: 0 }
-  const mutated = { refused: 0 }
-  const jose = { 'both accept': 0, 'we alone refuse': 0, 'both refuse': 0 }
+  const resigned: Record<string, number> = {}
+  const mutated: Record<string, number> = {}
+  const jose: Record<string, number> = {}
+  const countGood = countPerAlgorithm(resigned, 'good')
+  const countRefused = countPerAlgorithm(resigned, 'refused')
+  const countMutated = countPerAlgorithm(mutated, 'refused')
+  const countAccepted = countPerAlgorithm(jose, 'both accept')
+  const countStricter = countPerAlgorithm(jose, 'we alone refuse')
+  const countBoth = countPerAlgorithm(jose, 'both refuse')
   const edited = fc.record({ which: fc.constantFrom<keyof Tokens>('wit', 'wpt'), edits: textEdits })
   return [
     {
       name: 'tokens that say something else are good exactly if the specifications say so',
       seconds: 14,
       reached: resigned,
-      property: fc.asyncProperty(claimEdits, async (edits) => {
+      property: fc.asyncProperty(algorithm, algorithm, claimEdits, async (wit, wpt, edits) => {
+        const { goodDraft, mint, verdictOf, isGood } = suiteOf(wit, wpt)
         const draft = editDraft(goodDraft, edits)
         const verdict = await verdictOf(mint(draft))
         if (verdict !== 'good') expect(verdict).toMatch(CODE)
         expect(verdict === 'good').toBe(isGood(draft))
-        resigned[verdict === 'good' ? 'good' : 'refused']++
+        const count = verdict === 'good' ? countGood : countRefused
+        count(wit, wpt)
       }),
     },
     {
       name: 'a token whose text is changed is refused',
       seconds: 14,
       reached: mutated,
-      property: fc.asyncProperty(edited, async ({ which, edits }) => {
+      property: fc.asyncProperty(algorithm, algorithm, edited, async (wit, wpt, { which, edits }) => {
+        const { good, another } = tokensOf(wit, wpt)
         const changed = { ...good, [which]: editText(good[which], edits, another[which]) }
         fc.pre(changed[which] !== good[which])
-        expect(await verdictOf(changed)).toMatch(CODE)
-        mutated.refused++
+        expect(await suiteOf(wit, wpt).verdictOf(changed)).toMatch(CODE)
+        countMutated(wit, wpt)
       }),
     },
     {
@@ -84,9 +118,13 @@ export function tokenProperties(): readonly Property[] {
       seconds: 14,
       reached: jose,
       property: fc.asyncProperty(
+        algorithm,
+        algorithm,
         claimEdits,
         fc.option(edited, { freq: 2, nil: null }),
-        async (edits, textEdit) => {
+        async (wit, wpt, edits, textEdit) => {
+          const { goodDraft, mint, verdictOf, joseAccepts } = suiteOf(wit, wpt)
+          const { good } = tokensOf(wit, wpt)
           const draft = editDraft(goodDraft, edits)
           const tokens = mint(draft)
           const presented =
@@ -96,11 +134,12 @@ export function tokenProperties(): readonly Property[] {
                   ...tokens,
                   [textEdit.which]: editText(tokens[textEdit.which], textEdit.edits, good[textEdit.which]),
                 }
-          const [verdict, accepted] = [await verdictOf(presented), await joseAccepts(presented)]
-          if (!accepted && verdict === 'good') expect(josesOwnReason(draft)).toBe(true)
-          if (accepted && verdict !== 'good') expect([...STRICTER]).toContain(verdict)
-          if (accepted) jose[verdict === 'good' ? 'both accept' : 'we alone refuse']++
-          else jose['both refuse']++
+          const [verdict, isAccepted] = [await verdictOf(presented), await joseAccepts(presented)]
+          if (!isAccepted && verdict === 'good') expect(josesOwnReason(draft)).toBe(true)
+          if (isAccepted && verdict !== 'good') expect([...STRICTER]).toContain(verdict)
+          const countRefusal = isAccepted ? countStricter : countBoth
+          const count = isAccepted && verdict === 'good' ? countAccepted : countRefusal
+          count(wit, wpt)
         },
       ),
     },
