@@ -13,6 +13,13 @@ export interface Handled {
   readonly path: string
 }
 
+/** One answer. */
+export interface WireAnswer {
+  readonly status: number
+  readonly head: string
+  readonly body: string
+}
+
 /** A service that listens, and good messages for it. */
 export interface WireService {
   readonly app: FastifyInstance
@@ -39,6 +46,8 @@ export async function startWireService(): Promise<WireService> {
     handled.push({ id: workloadOf(request).id, path: request.url.split('?', 1)[0]! })
     return ''
   })
+  // Otherwise Node gives up what is under way once the sender has said goodbye.
+  Object.assign(app.server, { httpAllowHalfOpen: true })
   await app.listen({ port: 0, host: '127.0.0.1' })
   const { port } = app.server.address() as { port: number }
   return {
@@ -59,12 +68,12 @@ export async function startWireService(): Promise<WireService> {
 /**
  * Delivers bytes and says goodbye, so that the service does not wait for more of a message cut short.
  *
- * @returns the status of each answer, and what reached the handler
+ * @returns the answers, and what reached the handler
  */
 export async function deliver(
   { port, handled }: WireService,
   bytes: string,
-): Promise<{ readonly statuses: readonly number[]; readonly handled: readonly Handled[] }> {
+): Promise<{ readonly answers: readonly WireAnswer[]; readonly handled: readonly Handled[] }> {
   handled.length = 0
   const text = await new Promise<string>((resolve) => {
     let received = ''
@@ -74,6 +83,20 @@ export async function deliver(
     socket.on('error', () => undefined)
     socket.on('close', () => resolve(received))
   })
-  const statuses = [...text.matchAll(/^HTTP\/1\.1 (\d{3}) /gm)].map(([, status]) => Number(status))
-  return { statuses, handled: [...handled] }
+  return {
+    answers: text
+      .split(/(?=HTTP\/1\.1 \d{3} )/)
+      .filter((one) => one !== '')
+      .map(readAnswer),
+    handled: [...handled],
+  }
+}
+
+function readAnswer(text: string): WireAnswer {
+  const end = text.indexOf('\r\n\r\n')
+  return {
+    status: Number(text.slice(9, 12)),
+    head: text.slice(0, end).toLowerCase(),
+    body: text.slice(end + 4),
+  }
 }
