@@ -38,6 +38,8 @@ export interface Suite {
   readonly mint: (draft: Draft) => Tokens
   /** Signs a WIT whose claims are this text, and a good proof for it. */
   readonly mintText: (witClaims: string) => Tokens
+  /** Makes a good proof for a WIT, whatever that is. */
+  readonly proofFor: (wit: string) => string
   /** What we say: `good`, or the code of the refusal. Anything else that is thrown stays thrown. */
   readonly verdictOf: (tokens: Tokens) => Promise<string>
   /** What jose says of the same tokens, under the same constraints as far as it knows them. */
@@ -84,6 +86,7 @@ function createSuite(witAlgorithm: Algorithm, wptAlgorithm: Algorithm): Suite {
     const wth = 'wth' in wptClaims ? {} : { wth: hashOf(wit) }
     return forge(wptHeader, { ...wptClaims, ...wth }, signWpt)
   }
+  const proofFor = (wit: string): string => mintProof(wit, goodDraft.wptHeader, goodDraft.wptClaims)
   return {
     goodDraft,
     mint({ witHeader, witClaims, wptHeader, wptClaims }) {
@@ -92,8 +95,9 @@ function createSuite(witAlgorithm: Algorithm, wptAlgorithm: Algorithm): Suite {
     },
     mintText(witClaims) {
       const wit = forge(goodDraft.witHeader, witClaims, signWit)
-      return { wit, wpt: mintProof(wit, goodDraft.wptHeader, goodDraft.wptClaims) }
+      return { wit, wpt: proofFor(wit) }
     },
+    proofFor,
     async verdictOf({ wit, wpt }) {
       try {
         const { id } = await authenticator.authenticate({ wit, wpt, path: TARGET })
