@@ -112,7 +112,7 @@ describe('jwksUri, against a real https server (BCP-09, CNF-10)', () => {
   })
 
   const kidsWith = async (more: Partial<TrustBundleSourceOptions> = {}): Promise<string> =>
-    kidsOf({ jwksUri: `${server.origin}/jwks.json`, ca: authority.ca, timeoutMs: 300, ...more })
+    kidsOf({ jwksUri: `${server.origin}/jwks.json`, ca: authority.ca, timeoutMs: 1000, ...more })
 
   it('gives the keys of the set (the control)', async () => expect(await kidsWith()).toBe('a'))
 
@@ -351,7 +351,7 @@ describe('issuerMetadata, against a real https server', () => {
   ): Promise<string> => {
     server.answer = (request, response) =>
       answering(request.url === '/jwks' ? { keys: [a] } : metadata)(request, response)
-    return kidsOf({ issuerMetadata: server.origin + path, ca: authority.ca, timeoutMs: 300, ...more })
+    return kidsOf({ issuerMetadata: server.origin + path, ca: authority.ca, timeoutMs: 1000, ...more })
   }
 
   it('gives the keys that jwks_uri names, for an issuer with and without a path, in either style', async () => {
