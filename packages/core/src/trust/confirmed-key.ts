@@ -56,7 +56,7 @@ export function confirmKey(method: ConfirmationMethod, key: ConfirmedKey): Confi
 
 /** The key of a confirmation. @throws TypeError when it only looks like one */
 export function confirmedKeyOf(confirmation: Confirmation): ConfirmedKey {
-  const key = typeof confirmation === 'object' && confirmation !== null ? keys.get(confirmation) : undefined
+  const key = keys.get(confirmation)
   if (key !== undefined) return key
   throw new TypeError('not a confirmation made by resolveConfirmation')
 }

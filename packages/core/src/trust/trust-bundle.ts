@@ -85,7 +85,7 @@ const bundles = new WeakSet<TrustBundle>()
 
 /** Tells whether a value is a bundle made by {@link readTrustBundle}, and not something that looks like one. */
 export function isTrustBundle(value: unknown): value is TrustBundle {
-  return typeof value === 'object' && value !== null && bundles.has(value as TrustBundle)
+  return bundles.has(value as TrustBundle)
 }
 
 function readPositive(jwks: JsonObject, member: string): number | null {
