@@ -247,6 +247,34 @@ describe('readConfirmationKey() (CNF-02, CNF-03, CNF-18, WIT-17 to WIT-19)', () 
   })
 })
 
+describe('ALGORITHMS (BCP-01)', () => {
+  it('fixes what each is made of', () => {
+    const size = { ES256: 32, ES384: 48, ES512: 66 }
+    const crv = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' }
+    const ecdsa = (['ES256', 'ES384', 'ES512'] as const).map((name) => ({
+      name,
+      kty: 'EC',
+      crv: crv[name],
+      hash: `sha${name.slice(2)}`,
+      size: size[name],
+    }))
+    const edwards = ['EdDSA', 'Ed25519'].map((name) => ({ name, kty: 'OKP', crv: 'Ed25519' }))
+    const ofRsa = (padding: string) => (name: string) => ({
+      name,
+      kty: 'RSA',
+      padding,
+      hash: `sha${name.slice(2)}`,
+    })
+    expect([...ALGORITHMS.values()]).toEqual([
+      ...ecdsa,
+      ...edwards,
+      ...['PS256', 'PS384', 'PS512'].map(ofRsa('pss')),
+      ...['RS256', 'RS384', 'RS512'].map(ofRsa('pkcs1')),
+    ])
+    expect([...ALGORITHMS.keys()]).toEqual(ALGORITHM_NAMES)
+  })
+})
+
 describe('readSymmetricJwk() (CNF-07, BCP-05)', () => {
   const k = Buffer.alloc(64, 7).toString('base64url')
   const bytes = (length: number): string => Buffer.alloc(length, 7).toString('base64url')
@@ -321,7 +349,13 @@ describe('readTrustBundle() and selectTrustKey() (WIT-06, WIT-24, BCP-02)', () =
     ]
     expect(readTrustBundle({ keys }, 'jwt-svid').keys.map(({ kid }) => kid)).toEqual(['b'])
     expect(readTrustBundle({ keys: keys.slice(0, 1) }).keys.map(({ kid }) => kid)).toEqual(['a'])
-    expect(readTrustBundle({ keys: [{ ...a, use: 'x509-svid' }] })).toMatchObject({ keys: [], skipped: [] })
+    for (const use of ['jwt-svid', 'x509-svid']) {
+      const keys = [
+        { ...a, use },
+        { ...b, use: 'sig' },
+      ]
+      expect(readTrustBundle({ keys })).toMatchObject({ keys: [], skipped: [] })
+    }
   })
 
   it('says which entry it left out, and why', () => {
@@ -335,6 +369,10 @@ describe('readTrustBundle() and selectTrustKey() (WIT-06, WIT-24, BCP-02)', () =
       'keys[3]: the id and algorithm of another key',
       'keys[5]: use is not for signatures',
       'keys[6]: not on its curve',
+    ])
+    const { alg: _, ...underBothNames }: Record<string, string> = { ...ed, kid: 'a' }
+    expect(readTrustBundle({ keys: [{ ...ed, kid: 'a' }, underBothNames] }).skipped).toEqual([
+      'keys[1]: the id and algorithm of another key',
     ])
     const unusable = { keys: Array.from({ length: 6 }, () => ({ ...a, use: 'enc' })) }
     const five = [0, 1, 2, 3, 4].map((index) => `keys\\[${index}\\]: use is not for signatures`).join('; ')
@@ -378,16 +416,21 @@ describe('readTrustBundle() and selectTrustKey() (WIT-06, WIT-24, BCP-02)', () =
 
   it('takes an empty set, which trusts nobody', () => expect(readTrustBundle({ keys: [] }).keys).toEqual([]))
 
-  for (const jwks of [
-    undefined,
-    null,
-    [],
-    {},
-    { keys: {} },
-    { keys: [{ kty: 'oct', k: 'AA' }] },
-    { keys: [null] },
-  ]) {
-    it(`throws for ${JSON.stringify(jwks)}`, () => expect(() => readTrustBundle(jwks)).toThrow(TypeError))
+  for (const [jwks, message] of [
+    [undefined, 'not a JWK set: it has no array of keys'],
+    [null, 'not a JWK set: it has no array of keys'],
+    [[], 'not a JWK set: it has no array of keys'],
+    [{}, 'not a JWK set: it has no array of keys'],
+    [{ keys: {} }, 'not a JWK set: it has no array of keys'],
+    [
+      { keys: [{ kty: 'oct', k: 'AA' }] },
+      'not one usable key: keys[0]: the key carries the private member k',
+    ],
+    [{ keys: [null] }, 'not one usable key: keys[0]: not an object'],
+  ] as const) {
+    it(`throws for ${JSON.stringify(jwks)}`, () => {
+      expect(() => readTrustBundle(jwks)).toThrow(new TypeError(message))
+    })
   }
 
   const select = (

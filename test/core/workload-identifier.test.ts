@@ -22,6 +22,9 @@ describe('parseWorkloadIdentifier() (WIT-26, ID-01 to ID-04, ID-11, ID-12)', () 
     expect(parseWorkloadIdentifier('spiffe://example.com')).toMatchObject({ path: '' })
   })
 
+  const label = 'a'.repeat(63)
+  /** Of 255 characters. */
+  const longest = `${label}.${label}.${label}.${label}`
   const good = [
     'wimse://example.com/a',
     'wimse://example.com',
@@ -31,6 +34,11 @@ describe('parseWorkloadIdentifier() (WIT-26, ID-01 to ID-04, ID-11, ID-12)', () 
     'wimse://example.com/a%2Fb%20c',
     'wimse://x-1_2.example/.../a.',
     `wimse://example.com/${'a'.repeat(2048 - 20)}`,
+    `wimse://${longest}/a`,
+    'wimse://example.a1/a',
+    'wimse://example.1a/a',
+    'wimse://example.a0x1/a',
+    'wimse://example.0x1g/a',
   ]
   for (const text of good) {
     it(`reads ${text.slice(0, 60)}`, () => expect(reads(text)).toBe(true))
@@ -53,7 +61,14 @@ describe('parseWorkloadIdentifier() (WIT-26, ID-01 to ID-04, ID-11, ID-12)', () 
     ['2049 characters (ID-03)', `wimse://example.com/${'a'.repeat(2049 - 20)}`],
     ['an IPv4 address (ID-04)', 'wimse://10.0.0.1/a'],
     ['an IPv4 address in hex (ID-04)', 'wimse://0x7f.1/a'],
+    ['a number of two digits at the end (ID-04)', 'wimse://example.42/a'],
+    ['a number in hex at the end (ID-04)', 'wimse://example.0x7f/a'],
+    ['nothing in hex at the end (ID-04)', 'wimse://example.0x/a'],
     ['an IPv6 address (ID-04)', 'wimse://[::1]/a'],
+    ['a label of 64 characters', `wimse://a${label}.com/a`],
+    ['a trust domain of 256 characters', `wimse://${longest.slice(1)}.a/a`],
+    ['a scheme that begins with a digit', '9wimse://example.com/a'],
+    ['a space in front', ' wimse://example.com/a'],
     ['a scheme in upper case', 'WIMSE://example.com/a'],
     ['a trust domain in upper case', 'wimse://Example.com/a'],
     ['an empty label', 'wimse://example..com/a'],
