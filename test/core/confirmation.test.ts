@@ -25,6 +25,10 @@ import {
 } from 'wimse'
 import { generateTestKeyPair, type TestKeyPair } from 'wimse-testkit'
 import { ALGORITHM_NAMES } from '../../packages/core/src/jws/algorithms.js'
+import {
+  importPublicConfirmedKey,
+  importSecretConfirmedKey,
+} from '../../packages/core/src/trust/confirmed-key.js'
 import { type KeySetServer, startKeySetServer } from '../https/key-set-server.js'
 import { createTestAuthority } from '../https/test-authority.js'
 import { fc } from './property.js'
@@ -955,6 +959,20 @@ describe('resolveConfirmation()', () => {
   })
 })
 
+describe('importPublicConfirmedKey() and importSecretConfirmedKey()', () => {
+  it('say that an algorithm is not accepted', () => {
+    const notAccepted = 'its algorithm is not one of the accepted algorithms'
+    const secret = { kty: 'oct', k: Buffer.alloc(32, 7).toString('base64url') }
+    expect(importPublicConfirmedKey({ ...pair.publicJwk }, new Set(['EdDSA']))).toBe(notAccepted)
+    expect(importSecretConfirmedKey(secret, new Set(['HS512']))).toBe(notAccepted)
+  })
+
+  it('take a key that says it is for signatures', () => {
+    const jwk = { ...pair.publicJwk, use: 'sig' }
+    expect(importPublicConfirmedKey(jwk, new Set(['ES256']))).toMatchObject({ algorithms: ['ES256'] })
+  })
+})
+
 describe('verifyPossession()', () => {
   const confirm = async (jwk: JWK): Promise<Confirmation> => resolveConfirmation({ sub: 'a', cnf: { jwk } })
   const key = secretKey()
@@ -983,6 +1001,26 @@ describe('verifyPossession()', () => {
     expect(Object.isFrozen(message) && Object.isFrozen(message.header)).toBe(true)
   })
 
+  it('gives it back in memory of its own', async () => {
+    const { payload } = verifyPossession(await confirm(pair.publicJwk), await sign('x', pair.privateJwk))
+    expect(payload.buffer.byteLength).toBe(payload.byteLength)
+  })
+
+  it('tells what of a message is wrong', async () => {
+    const confirmation = await confirm(pair.publicJwk)
+    const jws = await sign('x', generateTestKeyPair('EdDSA').privateJwk)
+    expect(() => verifyPossession(confirmation, jws)).toThrow(
+      expect.objectContaining({
+        code: 'WIMSE_WPT_ALGORITHM',
+        diagnostics: expect.objectContaining({
+          reason: 'alg is not that of the confirmed key',
+          expected: 'ES256',
+          received: 'EdDSA',
+        }),
+      }),
+    )
+  })
+
   it('takes no confirmation but one that was resolved', async () => {
     const confirmation = await confirm(pair.publicJwk)
     const jws = await sign('x', pair.privateJwk)
@@ -995,7 +1033,9 @@ describe('verifyPossession()', () => {
       undefined,
       'x',
     ]) {
-      expect(await codeOf(() => verifyPossession(other as never, jws))).toBe('TypeError')
+      expect(() => verifyPossession(other as never, jws)).toThrow(
+        new TypeError('not a confirmation made by resolveConfirmation'),
+      )
     }
   })
 
