@@ -2,8 +2,8 @@ import { defineConfig } from 'vitest/config'
 import config from './vitest.config.js'
 
 const tests = [
-  'core/{audience,authenticate,confirmation,jws,keys,target-uri,wit,wpt}.test.ts',
-  'vectors/{audience-matching,primitives,rfc7800}.test.ts',
+  'core/{audience,authenticate,confirmation,jws,keys,roca-modulus,target-uri,wit,workload-identifier,wpt}.test.ts',
+  'vectors/{audience-matching,identifiers,primitives,rfc7800}.test.ts',
 ]
 
 /** The tests that mutants are shown to: those of the functions themselves, so that hundreds of mutants take minutes. */
