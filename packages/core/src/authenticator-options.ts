@@ -1,4 +1,4 @@
-import { type Clock, steadyClock, steadySystemClock, systemClock } from './clock.js'
+import { type Clock, steadyClock, systemClock } from './clock.js'
 import type { Workload } from './identity/workload.js'
 import { ALGORITHM_NAMES, type AlgorithmName } from './jws/algorithms.js'
 import { readAlgorithms, readFieldNames, readFunction, readNumber, refuseUnknownOptions } from './options.js'
@@ -136,6 +136,7 @@ export function readAuthenticatorOptions(options: AuthenticatorOptions): Authent
   })
   const algorithms = readAlgorithms('algorithms', options.algorithms, ALGORITHM_NAMES)
   if (options.audience === undefined) throw new TypeError('option audience is required')
+  const replay = readReplayStore(options.replay)
   const defaults: TrustDefaults = {
     algorithms,
     clockTolerance,
@@ -148,7 +149,7 @@ export function readAuthenticatorOptions(options: AuthenticatorOptions): Authent
     domains: readTrustDomainOptions(options.trustDomains, (origin, own, name) =>
       readTrustDomain(origin, own, name, defaults),
     ),
-    replay: readReplayStore(options.replay),
+    replay,
     onStoreFailure: readStoreFailurePolicy(options.onStoreFailure),
     storeTimeoutMs: readNumber('storeTimeoutMs', options.storeTimeoutMs, {
       default: 250,
@@ -176,13 +177,22 @@ export function readAuthenticatorOptions(options: AuthenticatorOptions): Authent
       max: 10_000_000,
       integer: true,
     }),
-    clock: readClock(options.now),
+    clock: readClock(options.now, replay),
   }
 }
 
-function readClock(now: Clock | undefined): () => number | null {
+/**
+ * The clock of the machine, made steady once for all that claim in one store: none of them may stand behind the
+ * one by which another has claimed.
+ */
+const clocksByStore = new WeakMap<ReplayStore, () => number | null>()
+
+function readClock(now: Clock | undefined, replay: ReplayStore | false): () => number | null {
   const clock = readFunction('now', now, systemClock)
-  return clock === systemClock ? steadySystemClock : steadyClock(clock)
+  if (clock !== systemClock || replay === false) return steadyClock(clock)
+  const steady = clocksByStore.get(replay) ?? steadyClock(clock)
+  clocksByStore.set(replay, steady)
+  return steady
 }
 
 /** What trust domains have in common unless they say otherwise. */

@@ -38,9 +38,3 @@ export function steadyClock(now: Clock): () => number | null {
     return latest
   }
 }
-
-/**
- * The clock of the machine, made steady once for the whole process: where two authenticators share a store, no
- * clock of theirs may stand behind the one by which the other has claimed.
- */
-export const steadySystemClock: () => number | null = steadyClock(systemClock)
