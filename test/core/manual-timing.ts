@@ -4,6 +4,8 @@ import type { Timing } from '../../packages/core/src/trust/refreshing-source.js'
 export interface ManualTiming extends Timing {
   /** Lets so many seconds pass, calling back whatever falls due, and lets promises settle in between. */
   pass(seconds: number): Promise<void>
+  /** Lets so many seconds pass, in which nothing is called back: the process was busy. */
+  skip(seconds: number): void
   /** Seconds until the next callback; null when none is waiting. */
   readonly next: () => number | null
 }
@@ -25,6 +27,9 @@ export function manualTiming(): ManualTiming {
       return () => void waiting.delete(own)
     },
     next: () => (due() === undefined ? null : due()![1] - now),
+    skip(seconds) {
+      now += seconds
+    },
     async pass(seconds) {
       const end = now + seconds
       await settle()

@@ -172,6 +172,17 @@ describe('a refreshing source', () => {
       expect(await kids()).toEqual(['b'])
     })
 
+    it('does not bring back keys that were too old when a load began', async () => {
+      const { timing, kids, issuer } = sourceUnderTest({ maxStale: 10 })
+      await kids()
+      issuer.answer = async () => new Promise(() => undefined)
+      timing.skip(315)
+      await expect(kids()).rejects.toThrow(/maxStale/)
+      await timing.pass(0)
+      expect(issuer.loads).toBe(2)
+      await expect(kids()).rejects.toThrow(/maxStale/)
+    })
+
     it('tries again soon, then less and less often, and recovers', async () => {
       const { timing, kids, fail, publish, issuer } = sourceUnderTest()
       await kids()

@@ -72,6 +72,8 @@ export function createRefreshingSource(loader: KeySetLoader, options: RefreshOpt
   let abort: (reason: Error) => void = () => undefined
   /** Of scheduled loads, one after the other. */
   let failures = 0
+  /** Until when keys are not too old, whatever maxStale. */
+  let goodUntil = Number.NEGATIVE_INFINITY
   let waitingForUnknownKey = 0
   let nextAt = Number.NEGATIVE_INFINITY
   let lastFailure: unknown = null
@@ -96,7 +98,10 @@ export function createRefreshingSource(loader: KeySetLoader, options: RefreshOpt
   async function refresh(): Promise<void> {
     cancelNext()
     onSchedule ??= (async () => {
+      // Nothing has failed as long as a load is under way that began while they were good.
+      if (failures === 0 && !isTooOld()) goodUntil = timing.now() + timeoutMs / 1000
       failures = (await load()) ? 0 : failures + 1
+      goodUntil = Number.NEGATIVE_INFINITY
       scheduleNext()
     })().finally(() => {
       onSchedule = null
@@ -210,9 +215,8 @@ export function createRefreshingSource(loader: KeySetLoader, options: RefreshOpt
 
   function isTooOld(): boolean {
     if (loaded === null) return false
-    // Nothing has failed while the load that was due is under way.
-    const loading = onSchedule !== null && failures === 0 ? timeoutMs / 1000 : 0
-    return timing.now() - loaded.at > refreshSeconds() + maxStale + loading
+    const now = timing.now()
+    return now - loaded.at > refreshSeconds() + maxStale && now > goodUntil
   }
 
   function report(event: SourceEvent): void {
