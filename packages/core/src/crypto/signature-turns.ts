@@ -20,16 +20,17 @@ interface Job {
 
 /** Checked without letting the event loop go on: about five milliseconds. */
 const MOST_TOGETHER = 64
-/** Of these as many are of one caller where others wait as well: whoever floods waits for himself. */
-const MOST_OF_ONE_CALLER = 16
 /** Waiting; one that comes on top of them is checked at once, so that nobody is refused for want of room. */
 const MOST_WAITING = 4096
 
 /**
  * Makes a check that leaves the first signature of a turn of the event loop to be checked at once, so that a
  * server at rest loses nothing, and checks the others of that turn back to back at its end, in the order they
- * came as long as all can be. Between two requests a processor forgets what a verification needs, and the other way round: where many
+ * came. Between two requests a processor forgets what a verification needs, and the other way round: where many
  * come at a time that costs half a verification each.
+ *
+ * Where more wait than are checked together, it is the first of every caller, then the second of every caller,
+ * and so on: whoever floods waits for himself.
  */
 export function createSignatureTurns(): SignatureCheck {
   let waiting: Job[] = []
@@ -37,18 +38,15 @@ export function createSignatureTurns(): SignatureCheck {
 
   function takeJobs(): readonly Job[] {
     if (waiting.length <= MOST_TOGETHER) return waiting.splice(0)
-    const jobs: Job[] = []
-    const left: Job[] = []
-    const byCaller = new Map<string, number>()
+    const before = new Map<string, number>()
+    const rounds: Job[][] = []
     for (const job of waiting) {
-      const taken = byCaller.get(job.caller) ?? 0
-      const takes = jobs.length < MOST_TOGETHER && taken < MOST_OF_ONE_CALLER
-      if (takes) byCaller.set(job.caller, taken + 1)
-      ;(takes ? jobs : left).push(job)
+      const round = before.get(job.caller) ?? 0
+      before.set(job.caller, round + 1)
+      ;(rounds[round] ??= []).push(job)
     }
-    jobs.push(...left.splice(0, MOST_TOGETHER - jobs.length))
-    waiting = left
-    return jobs
+    waiting = rounds.flat()
+    return waiting.splice(0, MOST_TOGETHER)
   }
 
   function finish(): void {

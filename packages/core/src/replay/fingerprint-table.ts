@@ -27,7 +27,7 @@ export interface FingerprintTable {
   isRemoved(place: Place): boolean
   /** Gives the place of an entry that was taken out to later ones. */
   giveBack(place: Place): void
-  /** Takes all entries out and all places back, in one step. Room that was taken stays. */
+  /** Takes all entries out and all places back, in one step. Room for entries that was taken stays. */
   clear(): void
 }
 
