@@ -119,7 +119,7 @@ async function goOnOnceAdmitted(
   } catch (err) {
     // Fastify throws where another answer is on its way, such as that of a timeout. Nobody else would hear of it.
     reply.log.error({ err }, 'fastify-wimse: a request could not be answered')
-    reply.raw.destroy()
+    if (!reply.raw.headersSent) reply.raw.destroy()
   }
 }
 
