@@ -53,6 +53,18 @@ describe('parsePastedRequest() reads a curl command', () => {
   it('lets a field take the place of --oauth2-bearer, as curl does', () => {
     const { headers } = parsePastedRequest(`curl --oauth2-bearer t -H 'authorization: WPT d.e.f' ${URL}`)
     expect(headers).toEqual([['authorization', 'WPT d.e.f']])
+    expect(parsePastedRequest(`curl --oauth2-bearer t -H 'Authorization:' ${URL}`).headers).toEqual([])
+  })
+
+  it('takes no caret in single quotes for one of cmd.exe', () => {
+    const text = `curl 'http://h:1/x^y' -H 'If-Match: ^"v1"' -H 'B: 1^2'`
+    expect(parsePastedRequest(text)).toMatchObject({
+      url: 'http://h:1/x^y',
+      headers: [
+        ['If-Match', '^"v1"'],
+        ['B', '1^2'],
+      ],
+    })
   })
 
   it('takes dot segments out of the path as curl does, unless told otherwise', () => {

@@ -82,6 +82,8 @@ export function readCurlCommand(line: string): CurlRequest {
   if (cutOff) notes.push('what follows the curl command was not read')
   if (unclosed) notes.push('a quote is not closed, and what follows it was not read')
   const headers: (readonly [string, string])[] = []
+  /** Of fields that are given or taken away, in lower case. */
+  const ownNames = new Set<string>()
   let bearer: string | null = null
   /** By `--url`, and words that are no option; the first are sure to be URLs. */
   const named: string[] = []
@@ -126,8 +128,8 @@ export function readCurlCommand(line: string): CurlRequest {
         meaning satisfies never
     }
   }
-  // A field of the name that is given takes its place.
-  if (bearer !== null && !headers.some(([name]) => name.toLowerCase() === 'authorization')) {
+  // A field of the name that is given takes its place, also one that is taken away.
+  if (bearer !== null && !ownNames.has('authorization')) {
     headers.unshift(['Authorization', `Bearer ${bearer}`])
   }
   const urls = [...named, ...bare]
@@ -151,6 +153,7 @@ export function readCurlCommand(line: string): CurlRequest {
     const [, empty] = /^([^:;]+);\s*$/.exec(text) ?? []
     const colon = text.indexOf(':')
     const value = text.slice(colon + 1).trim()
+    if (colon > 0 || empty !== undefined) ownNames.add((empty ?? text.slice(0, colon)).trim().toLowerCase())
     if (empty !== undefined) headers.push([empty.trim(), ''])
     else if (colon <= 0) notes.push('a header without a colon was ignored')
     else if (value === '') notes.push('a header with nothing behind its colon is one curl takes away')
@@ -160,7 +163,8 @@ export function readCurlCommand(line: string): CurlRequest {
 
 /** Whether a command is written for cmd.exe, as browsers copy it: quotes and ends of lines behind a caret. */
 function isOfWindows(line: string): boolean {
-  return /\s\^(?:"|\r?\n)/.test(line)
+  // A single quote is for another shell.
+  return /^[^']*?\s\^(?:"|\r?\n)/.test(line)
 }
 
 /**
