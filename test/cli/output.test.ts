@@ -1,6 +1,17 @@
 import { existsSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createWorkplace, issueTokens, program, type Run, start, TRUST, type Workplace } from './wimse.js'
+import {
+  createWorkplace,
+  CREDENTIAL,
+  issueTokens,
+  program,
+  type Run,
+  start,
+  TRUST,
+  type Workplace,
+} from './wimse.js'
 
 let place: Workplace
 beforeAll(async () => {
@@ -41,4 +52,32 @@ describe.skipIf(process.platform === 'win32')('an exit code', () => {
       })
     },
   )
+})
+
+describe.skipIf(process.platform === 'win32')('--max-time', () => {
+  const BYTES = 3_000_000
+  let server: Server
+  beforeAll(async () => {
+    server = createServer((request, response) => {
+      response.writeHead(200, { 'content-length': BYTES })
+      response.write(Buffer.alloc(request.url === '/half' ? BYTES / 2 : BYTES))
+    }).listen(0, '127.0.0.1')
+    await new Promise((resolve) => server.once('listening', resolve))
+  })
+  afterAll(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+
+  it('is for the service, and not for whoever reads the answer', async () => {
+    const call = async (path: string): Promise<Run> => {
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}${path}`
+      return bash(`wimse call ${url} ${CREDENTIAL.join(' ')} --max-time 1 | (sleep 2; wc -c)`)
+    }
+    const whole = await call('/whole')
+    expect([whole.code, Number(whole.stdout)]).toEqual([0, BYTES])
+    const half = await call('/half')
+    expect([half.code, Number(half.stdout)]).toEqual([4, BYTES / 2])
+    expect(half.stderr).toContain('was not there within 1 s')
+  })
 })

@@ -31,7 +31,8 @@ export interface Answer {
  */
 export async function exchange({ url, method, headers, body, ca, maxTime }: Outgoing): Promise<Answer> {
   const send = url.protocol === 'https:' ? requestHttps : requestHttp
-  const signal = AbortSignal.timeout(maxTime * 1000)
+  const limit = createTimeLimit(maxTime)
+  const { signal } = limit
   const fields = [...headers, ...(body === null ? [] : [['Content-Length', String(body.length)] as const])]
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     // Said outright, so that NODE_TLS_REJECT_UNAUTHORIZED cannot say otherwise.
@@ -54,6 +55,7 @@ export async function exchange({ url, method, headers, body, ca, maxTime }: Outg
       throw error
     }
   }).catch((error: unknown) => {
+    limit.pause()
     throw error instanceof Failure ? error : unreachable(url, error, signal, maxTime)
   })
   const { rawHeaders } = response
@@ -65,25 +67,57 @@ export async function exchange({ url, method, headers, body, ca, maxTime }: Outg
       rawHeaders[2 * index]!,
       rawHeaders[2 * index + 1]!,
     ]),
-    body: chunksOf(response, url, signal, maxTime),
+    body: chunksOf(response, url, limit, maxTime),
   }
 }
 
 async function* chunksOf(
   response: IncomingMessage,
   url: URL,
-  signal: AbortSignal,
+  { signal, pause, resume }: TimeLimit,
   maxTime: number,
 ): AsyncGenerator<Uint8Array> {
   try {
-    for await (const chunk of response) yield chunk as Uint8Array
+    for await (const chunk of response) {
+      pause()
+      yield chunk as Uint8Array
+      resume()
+    }
   } catch (error) {
     // A body that is given up looks like a connection that broke.
     const [cause, cure] = signal.aborted
       ? [`it was not there within ${maxTime} s`, GIVE_TIME]
       : [causeOf(error)[0], 'What came is not all of it: try again.']
     throw new Failure(EXIT.unreachable, 'NETWORK', `${url.origin}: its answer was cut off: ${cause}`, cure)
+  } finally {
+    pause()
   }
+}
+
+/** Time for the other side alone: it stands still while somebody here takes what has come. */
+interface TimeLimit {
+  readonly signal: AbortSignal
+  readonly pause: () => void
+  readonly resume: () => void
+}
+
+function createTimeLimit(seconds: number): TimeLimit {
+  const controller = new AbortController()
+  let left = seconds * 1000
+  let since = 0
+  let timer: NodeJS.Timeout | null = null
+  const pause = (): void => {
+    if (timer === null) return
+    clearTimeout(timer)
+    timer = null
+    left -= performance.now() - since
+  }
+  const resume = (): void => {
+    since = performance.now()
+    timer = setTimeout(() => controller.abort(), left)
+  }
+  resume()
+  return { signal: controller.signal, pause, resume }
 }
 
 /** A field given several times is sent several times. */
