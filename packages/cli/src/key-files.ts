@@ -1,5 +1,5 @@
 import { createPublicKey, type JsonWebKey } from 'node:crypto'
-import { chmod, lstat, open, realpath, rename, stat, unlink } from 'node:fs/promises'
+import { chmod, lstat, open, rename, stat, unlink } from 'node:fs/promises'
 import { parseJsonObject } from 'wimse'
 import type { Given } from './command.js'
 import { Failure, EXIT, inputFailure, usageFailure } from './failure.js'
@@ -48,7 +48,7 @@ export async function readPublicKey(path: string, what: string, terminal: Termin
 function isPem(text: string, path: string, what: string): boolean {
   if (!text.trimStart().startsWith('-----BEGIN')) return false
   if (!/-----BEGIN ENCRYPTED |^Proc-Type: 4,ENCRYPTED/m.test(text)) return true
-  const file = /^[\w./][\w./-]*$/.test(path) ? nameOf(path) : 'FILE'
+  const file = !isStdin(path) && /^[\w./][\w./-]*$/.test(path) ? nameOf(path) : 'FILE'
   throw inputFailure(
     `${what}: ${nameOf(path)} is encrypted`,
     `\`openssl pkey -in ${file} -out plain.pem\` decrypts it.`,
@@ -89,8 +89,9 @@ function parseJwk(text: string, path: string, what: string): WrittenJwk {
 /** On Windows the mode says nothing. */
 async function warnOfReaders(path: string, what: string, warn: (text: string) => void): Promise<void> {
   if (isStdin(path) || process.platform === 'win32') return
-  const found = await stat(path)
-  if (found.isFile() && (found.mode & 0o077) !== 0)
+  // A pipe may be gone once it was read.
+  const found = await stat(path).catch(() => null)
+  if (found?.isFile() === true && (found.mode & 0o077) !== 0)
     warn(`${what}: ${path} can be read by others; chmod 600 keeps it private`)
 }
 
@@ -106,13 +107,14 @@ export function readOut(given: Given): string | undefined {
 
 /**
  * Writes a secret to a file that nobody else can read, not even while it is written. A file that is there is
- * replaced with `force` alone, and then as a whole; of a link, what it leads to.
+ * replaced with `force` alone, and then as a whole. A link never is, nor what it leads to: whoever has put it there
+ * would choose which file that is.
  *
  * @throws Failure when there is one, or it cannot be written
  */
 export async function writeSecret(path: string, text: string, force: boolean): Promise<void> {
-  const final = force ? await replaceable(path) : path
-  const target = force ? `${final}.${process.pid}.new` : path
+  if (force) await refuseAllButFiles(path)
+  const target = force ? `${path}.${process.pid}.new` : path
   try {
     // Fails when the name is there, even as a link to nowhere.
     const file = await open(target, 'wx', 0o600)
@@ -123,7 +125,7 @@ export async function writeSecret(path: string, text: string, force: boolean): P
       await file.close()
     }
     if (process.platform !== 'win32') await chmod(target, 0o600)
-    if (force) await rename(target, final)
+    if (force) await rename(target, path)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (force && code !== 'EEXIST') await unlink(target).catch(() => undefined)
@@ -142,21 +144,13 @@ export async function writeSecret(path: string, text: string, force: boolean): P
   }
 }
 
-/** The file that a path leads to, or the path where nothing is yet. @throws Failure for a pipe, a device, a folder */
-async function replaceable(path: string): Promise<string> {
-  const isThere = await lstat(path).then(
-    () => true,
-    () => false,
-  )
-  if (!isThere) return path
-  try {
-    const real = await realpath(path)
-    if ((await stat(real)).isFile()) return real
-  } catch {
-    // A link to nowhere.
-  }
+/** @throws Failure for a link, a pipe, a device or a folder */
+async function refuseAllButFiles(path: string): Promise<void> {
+  const found = await lstat(path).catch(() => null)
+  if (found === null || found.isFile()) return
+  const isLink = found.isSymbolicLink()
   throw inputFailure(
-    `${nameOf(path)} is not a file and was not touched`,
-    'Choose another name, or remove it.',
+    `${nameOf(path)} is ${isLink ? 'a link' : 'not a file'} and was not touched`,
+    isLink ? 'Name the file it leads to, or remove it.' : 'Choose another name, or remove it.',
   )
 }
