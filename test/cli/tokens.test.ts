@@ -119,10 +119,10 @@ describe('wimse wit issue', () => {
     [['--claim', 'n=1e400'], '--claim n would not stay as it is'],
     [['--claim', 'n=[0.1000000000000000055511151231257827]'], '--claim n would not stay as it is'],
     [['--claim', 'n=1e-400'], '--claim n would not stay as it is'],
-    [['--claim', 'o={"a":1,"a":2}'], '--claim o would not stay as it is'],
-    [['--claim', 'o={"a":{"__proto__":2}}'], '--claim o would not stay as it is'],
-    [['--claim', 's="\\ud800"'], '--claim s would not stay as it is'],
-    [['--claim', '__proto__={"a":1}'], '--claim __proto__ would not stay as it is'],
+    [['--claim', 'o={"a":1,"a":2}'], '--claim o is nothing that a service reads'],
+    [['--claim', 'o={"a":{"__proto__":2}}'], '--claim o is nothing that a service reads'],
+    [['--claim', 's="\\ud800"'], '--claim s is nothing that a service reads'],
+    [['--claim', '__proto__={"a":1}'], '--claim __proto__ is nothing that a service reads'],
     [['--lifetime', 'an hour'], '--lifetime is not a whole number'],
     [['--issuer-key', 'issuer.pem'], 'does not say its algorithm'],
     [['--issuer-key', 'wrong-alg.jwk'], 'cannot sign as its alg says'],
@@ -302,6 +302,7 @@ describe('wimse wpt sign, then wimse wpt verify', () => {
     ['https://shop.example/bücher/größe 1', 'https://shop.example/b%C3%BCcher/gr%C3%B6%C3%9Fe%201'],
     ['https://shop.example:443', 'https://shop.example/'],
     ['https://SHOP.example/<a>?b=ü', 'https://shop.example/%3Ca%3E'],
+    [' https://shop.example\\a\\b\t/c', 'https://shop.example/a/b/c'],
   ])('means the same URL by %s', async ([url, aud]) => {
     const fields = await sign('--url', url!)
     expect(decodeJwt(proofIn(fields)).aud).toBe(aud)

@@ -118,10 +118,16 @@ function valueOf(name: string, text: string): unknown {
   const json = isJson(text) ? text : JSON.stringify(text)
   // As services read it: not with a member twice, which JSON.parse would drop.
   const claim = parseJsonObject(Buffer.from(`{${JSON.stringify(name)}:${json}}`))
-  if (claim !== null && numbersIn(json).every(staysAsItIs)) return claim[name]
+  if (claim === null) {
+    throw usageFailure(
+      `--claim ${name} is nothing that a service reads`,
+      'A member is there twice or named __proto__, it goes too deep, or a character is half of one.',
+    )
+  }
+  if (numbersIn(json).every(staysAsItIs)) return claim[name]
   throw usageFailure(
     `--claim ${name} would not stay as it is`,
-    'A number has too many digits, or a member is there twice. Text goes in quotes: --claim \'id="12"\'.',
+    'A number has too many digits. Text goes in quotes: --claim \'id="12"\'.',
   )
 }
 

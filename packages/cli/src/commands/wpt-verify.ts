@@ -129,7 +129,10 @@ export const wptVerifyCommand: Command = {
  * client sends as it is written is escaped as the URL Standard has it.
  */
 function readUrl(text: string): { readonly origin: string; readonly target: string } {
-  const [, origin, rest] = /^(https?:\/\/[^/?#\\@]+)([^#]*)/i.exec(text) ?? []
+  // Breaks and tabs are none to the URL Standard, and a backslash is a slash up to the query.
+  const plain = text.trim().replaceAll(/[\t\r\n]/g, '')
+  const read = plain.replace(/^[^?#]*/, (path) => path.replaceAll('\\', '/'))
+  const [, origin, rest] = /^(https?:\/\/[^/?#@]+)([^#]*)/i.exec(read) ?? []
   if (origin === undefined || !URL.canParse(origin)) {
     throw usageFailure(
       '--url is not an absolute http or https URL without user information',
