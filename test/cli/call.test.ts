@@ -70,9 +70,9 @@ const LONG = 64 * 1_048_576
 function sendLong(response: ServerResponse): void {
   taken = 0
   const chunk = Buffer.alloc(65_536, 'a')
-  const more = (): void => {
+  const more = (error?: Error | null): void => {
     if (taken === LONG) response.end()
-    else if (!response.destroyed) {
+    else if (!response.destroyed && !error) {
       taken += chunk.length
       response.write(chunk, more)
     }
