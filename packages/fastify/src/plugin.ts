@@ -103,19 +103,20 @@ function govern(scope: FastifyInstance, guard: Guard, unprotected: string[]): vo
 /**
  * Goes on with a request that was admitted, and never with one that was refused and answered. Not left to a hook
  * that returns a promise: Fastify goes on with the reply that such a hook gives as soon as the caller hangs up, also
- * while the refusal is still on its way through onSend. `done` goes on with whatever is not true.
+ * while the refusal is still on its way through onSend. Nor is `done` given anything but an error: it goes on with
+ * whatever is not true.
  */
 async function goOnOnceAdmitted(
   admission: Promise<boolean>,
   reply: FastifyReply,
   done: (error?: Error) => void,
 ): Promise<void> {
-  const refuseOn = (error: unknown): Error =>
-    error instanceof Error ? error : new Error('not an error was thrown', { cause: error })
-  const outcome = await admission.catch(refuseOn)
+  const outcome: unknown = await admission.catch((error: unknown) =>
+    error instanceof Error ? error : new Error('not an error was thrown', { cause: error }),
+  )
   try {
     if (outcome === true) done()
-    else if (outcome !== false) done(outcome)
+    else if (outcome instanceof Error) done(outcome)
   } catch (err) {
     // Fastify throws where another answer is on its way, such as that of a timeout. Nobody else would hear of it.
     reply.log.error({ err }, 'fastify-wimse: a request could not be answered')
