@@ -32,8 +32,10 @@ export interface InstrumentOptions {
  * request is verified, from whatever instrumentation made it. It makes no spans.
  *
  * Every value of a metric's attributes is one of a configured or a fixed set, so that no caller can make up
- * series; but for the origins of what is signed with `signRequest` itself, which are those it was called with. Call it once, after the SDK was started; calling it twice counts twice. What goes wrong in it is told
- * to OpenTelemetry's `diag` and changes no answer.
+ * series; but for the origins of what is signed with `signRequest` itself, which are those it was called with.
+ *
+ * Call it once, after the SDK was started; calling it twice counts twice. What goes wrong in it is told to
+ * OpenTelemetry's `diag` and changes no answer.
  *
  * @returns a function that stops it
  * @throws TypeError naming the option that is wrong
