@@ -2,17 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import {
-  createWorkplace,
-  CREDENTIAL,
-  issueTokens,
-  program,
-  type Run,
-  secretsIn,
-  start,
-  TRUST,
-  type Workplace,
-} from './wimse.js'
+import { bash, createWorkplace, CREDENTIAL, issueTokens, secretsIn, TRUST, type Workplace } from './wimse.js'
 
 let place: Workplace
 beforeAll(async () => {
@@ -24,11 +14,6 @@ afterAll(() => place.remove())
 
 const VERIFY = ['wit', 'verify', 'checkout.wit', ...TRUST]
 const SIGN = ['wpt', 'sign', ...CREDENTIAL, '--url', 'http://127.0.0.1/']
-
-async function bash(line: string): Promise<Run> {
-  const script = `wimse() { '${process.execPath}' '${program}' "$@"; }; ${line}`
-  return start('bash', ['--norc', '-c', script], place.folder)
-}
 
 describe.skipIf(process.platform === 'win32')('an input that is no file', () => {
   const trust = TRUST.join(' ')
@@ -48,11 +33,11 @@ describe.skipIf(process.platform === 'win32')('an input that is no file', () => 
     ['standard input by its number', `wimse wit verify /dev/fd/0 ${trust} < checkout.wit`],
     ['a key in a pipe', `wimse ${SIGN.join(' ')}`.replace('checkout.jwk', '<(cat checkout.jwk)')],
   ] as const)('is read: %s', async ([, line]) => {
-    expect(await bash(line)).toMatchObject({ code: 0, stderr: '' })
+    expect(await bash(place, line)).toMatchObject({ code: 0, stderr: '' })
   })
 
   it('is read to a limit', async () => {
-    const { code, stderr } = await bash(`wimse wit verify /dev/zero ${trust}`)
+    const { code, stderr } = await bash(place, `wimse wit verify /dev/zero ${trust}`)
     expect({ code, stderr }).toEqual({
       code: 2,
       stderr: expect.stringContaining('the WIT: /dev/zero: longer than 1048576 bytes'),
@@ -61,7 +46,10 @@ describe.skipIf(process.platform === 'win32')('an input that is no file', () => 
 
   it('is standard input once', async () => {
     const line = `wimse wit verify /dev/stdin --jwks - ${trust.replace('--jwks jwks.json', '')} < checkout.wit`
-    expect(await bash(line)).toMatchObject({ code: 2, stderr: expect.stringContaining('can be read once') })
+    expect(await bash(place, line)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('can be read once'),
+    })
   })
 })
 

@@ -2,16 +2,7 @@ import { existsSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import {
-  createWorkplace,
-  CREDENTIAL,
-  issueTokens,
-  program,
-  type Run,
-  start,
-  TRUST,
-  type Workplace,
-} from './wimse.js'
+import { bash, createWorkplace, CREDENTIAL, issueTokens, type Run, TRUST, type Workplace } from './wimse.js'
 
 let place: Workplace
 beforeAll(async () => {
@@ -19,12 +10,6 @@ beforeAll(async () => {
   await issueTokens(place)
 })
 afterAll(() => place.remove())
-
-/** Runs a line of bash in which `wimse` is the command; it ends as the first command of its last pipe did. */
-async function bash(line: string): Promise<Run> {
-  const script = `wimse() { '${process.execPath}' '${program}' "$@"; }; ${line}; exit "\${PIPESTATUS[0]}"`
-  return start('bash', ['--norc', '-c', script], place.folder)
-}
 
 const VERIFY = `wimse wit verify checkout.wit ${TRUST.join(' ')}`
 const REFUSED = VERIFY.replace('//example.com', '//example.org')
@@ -36,16 +21,16 @@ describe.skipIf(process.platform === 'win32')('an exit code', () => {
     [`${VERIFY} --bogus`, 2],
     ['wimse inspect checkout.wit', 3],
   ] as const)('of `%s` is %i, whoever reads what it says', async ([line, code]) => {
-    expect((await bash(line)).code).toBe(code)
-    expect(await bash(`${line} | true`)).toMatchObject({ code })
-    expect(await bash(`${line} --json | true`)).toMatchObject({ code, stderr: '' })
-    expect(await bash(`${line} 2> >(true)`)).toMatchObject({ code })
+    expect((await bash(place, line)).code).toBe(code)
+    expect(await bash(place, `${line} | true`)).toMatchObject({ code })
+    expect(await bash(place, `${line} --json | true`)).toMatchObject({ code, stderr: '' })
+    expect(await bash(place, `${line} 2> >(true)`)).toMatchObject({ code })
   })
 
   it.skipIf(!existsSync('/dev/full')).for([VERIFY, REFUSED, 'wimse --help', 'wimse key --json'])(
     'of `%s` is 5 where the output cannot be written, and that is told once',
     async (line) => {
-      expect(await bash(`${line} > /dev/full`)).toEqual({
+      expect(await bash(place, `${line} > /dev/full`)).toEqual({
         code: 5,
         stdout: '',
         stderr: 'wimse: standard output cannot be written (ENOSPC)\n',
@@ -72,7 +57,7 @@ describe.skipIf(process.platform === 'win32')('--max-time', () => {
   it('is for the service, and not for whoever reads the answer', async () => {
     const call = async (path: string): Promise<Run> => {
       const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}${path}`
-      return bash(`wimse call ${url} ${CREDENTIAL.join(' ')} --max-time 1 | (sleep 2; wc -c)`)
+      return bash(place, `wimse call ${url} ${CREDENTIAL.join(' ')} --max-time 1 | (sleep 2; wc -c)`)
     }
     const whole = await call('/whole')
     expect([whole.code, Number(whole.stdout)]).toEqual([0, BYTES])

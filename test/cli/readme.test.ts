@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, readFileSync } from 'node:fs'
 import { delimiter } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type ProtectedService, startProtectedService } from '../fastify/protected-service.js'
+import type { CommandHelp, OptionHelp } from '../../packages/cli/src/help.js'
 import { createWorkplace, program, start, type Workplace } from './wimse.js'
 
 const readme = readFileSync(new URL('../../packages/cli/README.md', import.meta.url), 'utf8')
@@ -97,21 +98,6 @@ describe('packages/cli/README.md', () => {
     expect(listed.split('\n\n')[0]!.split('\n').slice(2)).toEqual(rows)
   })
 })
-
-/** What `--help --json` tells of a command. */
-interface CommandHelp {
-  readonly name: string
-  readonly options: readonly OptionHelp[]
-}
-
-interface OptionHelp {
-  readonly name: string
-  readonly short: string | null
-  readonly value: string | null
-  readonly choices: readonly string[] | null
-  readonly repeatable: boolean
-  readonly about: string
-}
 
 function rowOf({ name, short, value, choices, repeatable, about }: OptionHelp): string {
   const words = [short === null ? `--${name}` : `-${short}, --${name}`, value ?? []].flat().join(' ')

@@ -47,6 +47,12 @@ export function createWorkplace(): Workplace {
   }
 }
 
+/** Runs a line of bash in which `wimse` is the command; it ends as the first command of its last pipe did. */
+export async function bash({ folder }: Workplace, line: string): Promise<Run> {
+  const script = `wimse() { '${process.execPath}' '${program}' "$@"; }; ${line}; exit "\${PIPESTATUS[0]}"`
+  return start('bash', ['--norc', '-c', script], folder)
+}
+
 /** Starts any program, gives it its input, and waits for its end. */
 export async function start(
   file: string,

@@ -28,7 +28,7 @@ export function overview(commands: readonly Command[]): string {
 }
 
 /** One option, as help tells of it in JSON. */
-interface OptionHelp {
+export interface OptionHelp {
   readonly name: string
   readonly short: string | null
   /** What stands for the value; null for a switch. */
@@ -39,7 +39,7 @@ interface OptionHelp {
 }
 
 /** One command, as help tells of it in JSON. */
-interface CommandHelp {
+export interface CommandHelp {
   readonly name: string
   readonly summary: string
   readonly operands: string | null
