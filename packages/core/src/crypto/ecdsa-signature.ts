@@ -14,18 +14,19 @@ export function ecdsaToDer(raw: Uint8Array): Uint8Array {
   const sLength = sSign + raw.length - s
   const length = 4 + rLength + sLength
   const long = length < 0x80 ? 0 : 1
-  const der = new Uint8Array(2 + long + length)
+  // Of Node's pool, as it was left: memory of its own would cost more than all the rest.
+  const der = Buffer.allocUnsafe(2 + long + length)
   let at = 0
   der[at++] = 0x30
   if (long === 1) der[at++] = 0x81
   der[at++] = length
   der[at++] = 0x02
   der[at++] = rLength
-  at += rSign
+  if (rSign === 1) der[at++] = 0
   for (let i = r; i < half; i++) der[at++] = raw[i]!
   der[at++] = 0x02
   der[at++] = sLength
-  at += sSign
+  if (sSign === 1) der[at++] = 0
   for (let i = s; i < raw.length; i++) der[at++] = raw[i]!
   return der
 }
@@ -49,8 +50,8 @@ function signByte(bytes: Uint8Array, start: number): 0 | 1 {
  * @param der as OpenSSL wrote it: nothing of it is checked
  * @param size bytes of each half
  */
-export function ecdsaFromDer(der: Uint8Array, size: number): Uint8Array {
-  const raw = new Uint8Array(2 * size)
+export function ecdsaFromDer(der: Uint8Array, size: number): Buffer {
+  const raw = Buffer.allocUnsafe(2 * size).fill(0)
   // After the tag and the length of the whole, which takes two bytes from 128 on.
   let at = der[1]! < 0x80 ? 2 : 3
   for (const end of [size, 2 * size]) {

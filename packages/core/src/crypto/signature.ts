@@ -29,7 +29,7 @@ export function makeSignature(algorithm: SignatureAlgorithm, key: KeyObject, sig
   const data = Buffer.from(signingInput, 'latin1')
   switch (algorithm.kty) {
     case 'EC':
-      return base64url(ecdsaFromDer(sign(algorithm.hash, data, key), algorithm.size))
+      return ecdsaFromDer(sign(algorithm.hash, data, key), algorithm.size).toString('base64url')
     case 'OKP':
       return sign(null, data, key).toString('base64url')
     case 'RSA':
@@ -37,10 +37,6 @@ export function makeSignature(algorithm: SignatureAlgorithm, key: KeyObject, sig
     default:
       return algorithm satisfies never
   }
-}
-
-function base64url({ buffer, byteOffset, byteLength }: Uint8Array): string {
-  return Buffer.from(buffer, byteOffset, byteLength).toString('base64url')
 }
 
 function rsaOptions(padding: 'pss' | 'pkcs1'): { padding: number; saltLength?: number } {
