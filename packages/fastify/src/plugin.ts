@@ -111,9 +111,12 @@ async function goOnOnceAdmitted(
   reply: FastifyReply,
   done: (error?: Error) => void,
 ): Promise<void> {
-  const outcome: unknown = await admission.catch((error: unknown) =>
-    error instanceof Error ? error : new Error('not an error was thrown', { cause: error }),
-  )
+  let outcome: unknown
+  try {
+    outcome = await admission
+  } catch (error) {
+    outcome = error instanceof Error ? error : new Error('not an error was thrown', { cause: error })
+  }
   try {
     if (outcome === true) done()
     else if (outcome instanceof Error) done(outcome)

@@ -49,8 +49,8 @@ export function readPresented(
     })
   }
   const tokens = (): PresentedTokens => readTokens(request, fields, accepted)
-  const hasSign = showsWorkload(fields)
-  if (mode === 'required' || (mode === 'transition' && hasSign)) {
+  const hasSign = mode === 'required' || showsWorkload(fields)
+  if (hasSign && mode !== 'bearer') {
     return { credential: { via: 'wit', tokens: tokens() }, dryRun: null }
   }
   const token = readBearerToken(fields, mode, accepted)
