@@ -40,10 +40,14 @@ export async function interleaved(cases, { rounds = 41, warmUp = 15 } = {}) {
   return times
 }
 
+/** Fits into the young generation, whatever each of them takes: a collection in between would hide what it took. */
+const FEW = 100
+
 /**
- * Gives the bytes of V8's heap that one run of each case takes, of which the collector has to rid it again: the median
- * of some runs after a collection. A run has to fit into the young generation, so that none comes in between. What
- * is outside of the heap, such as a signature in OpenSSL, is not in it.
+ * Gives the bytes of V8's heap that each call of a case takes, of which the collector has to rid it again: the median
+ * of some runs after a collection. What is outside of the heap, such as a signature in OpenSSL, is not in it.
+ *
+ * @param cases as {@link interleaved}; `run` takes any number of what `prepare` gives
  */
 export async function allocated(cases, { rounds = 15 } = {}) {
   setFlagsFromString('--expose-gc')
@@ -52,13 +56,13 @@ export async function allocated(cases, { rounds = 15 } = {}) {
   for (const [name, { prepare, run }] of Object.entries(cases)) {
     const taken = []
     for (let round = 0; round < rounds; round++) {
-      const prepared = prepare()
+      const prepared = prepare().slice(0, FEW)
       collect()
       const before = process.memoryUsage().heapUsed
       await run(prepared)
       taken.push(process.memoryUsage().heapUsed - before)
     }
-    bytes[name] = median(taken)
+    bytes[name] = median(taken) / FEW
   }
   return bytes
 }
@@ -73,7 +77,7 @@ export function show(heading, rows, { each = 200, bytes = null } = {}) {
   console.log(`${heading}\n\n| ${names.join(' | ')} |\n| ${sides.join(' | ')} |`)
   for (const [what, times, share, of, asked, name] of rows) {
     const cells = [what, (median(times) / each).toFixed(1), share?.toFixed(2) ?? '', of, asked]
-    if (bytes !== null) cells.push(Math.round(bytes[name] / each))
+    if (bytes !== null) cells.push(Math.round(bytes[name]))
     console.log(`| ${cells.join(' | ')} |`)
   }
   console.log()

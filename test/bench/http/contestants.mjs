@@ -60,14 +60,19 @@ async function authenticateInHook({ origin, trustDomains }, inTurns) {
   })
 }
 
-/** What one would write by hand with jose: the WIT verified once and remembered with its key, the proof each time. */
-async function joseByHand({ algorithm, origin, issuerJwk }) {
+/**
+ * What one would write by hand with jose: the WIT verified once and remembered with its key, the proof each time.
+ *
+ * @param seen remembers proofs; null for none that does
+ */
+async function joseByHand({ algorithm, origin, issuerJwk }, seen = null) {
   const { importJWK, jwtVerify } = await import('jose')
   const issuerKey = await importJWK(issuerJwk)
   const known = new Map()
   async function trust(wit) {
     const { payload } = await jwtVerify(wit, issuerKey, { typ: 'wit+jwt', requiredClaims: ['sub', 'exp'] })
     const entry = {
+      subject: payload.sub,
       key: await importJWK(payload.cnf.jwk, algorithm),
       hash: createHash('sha256').update(wit).digest('base64url'),
       expiresAt: payload.exp,
@@ -79,7 +84,7 @@ async function joseByHand({ algorithm, origin, issuerJwk }) {
     app.addHook('onRequest', async (request, reply) => {
       try {
         const wit = request.headers['workload-identity-token']
-        const { key, hash, expiresAt } = known.get(wit) ?? (await trust(wit))
+        const { subject, key, hash, expiresAt } = known.get(wit) ?? (await trust(wit))
         if (expiresAt < Date.now() / 1000) throw new Error('expired')
         const { payload } = await jwtVerify(request.headers['workload-proof-token'], key, {
           typ: 'wpt+jwt',
@@ -88,11 +93,21 @@ async function joseByHand({ algorithm, origin, issuerJwk }) {
           requiredClaims: ['exp', 'jti', 'wth'],
         })
         if (payload.wth !== hash) throw new Error('made for another token')
+        if (seen !== null) {
+          const proof = `${subject} ${payload.jti}`
+          if (seen.has(proof)) throw new Error('replayed')
+          seen.set(proof, true)
+        }
       } catch {
         await reply.code(400).send({ status: 400 })
       }
     })
   })
+}
+
+async function joseWithReplays(settings) {
+  const { LRUCache } = await import('lru-cache')
+  return joseByHand(settings, new LRUCache({ max: 500_000, ttl: 310_000 }))
 }
 
 async function oauth4webapi({ algorithm, origin, issuer, jwksUri }) {
@@ -141,15 +156,33 @@ async function expressBearer({ origin, issuer, jwksUri, algorithm }) {
   return server.address().port
 }
 
-async function fastifyJwt({ algorithm, origin, issuer, issuerPem }) {
+/** `issuerPem` in the configuration: when the issuer gets a new key, every service has to be configured anew. */
+async function fastifyJwt(
+  { algorithm, origin, issuer, issuerPem },
+  more = { secret: { public: issuerPem } },
+) {
   const { default: jwt } = await import('@fastify/jwt')
   return fastify(async (app) => {
     await app.register(jwt, {
-      secret: { public: issuerPem },
+      ...more,
       verify: { algorithms: [algorithm], allowedAud: origin, allowedIss: issuer },
     })
     app.addHook('onRequest', (request) => request.jwtVerify())
   })
+}
+
+/** The keys are those that the issuer publishes, as for all others here. What is made of one is remembered. */
+async function fastifyJwtWithKeySet(settings) {
+  const { createRemoteJWKSet, exportSPKI } = await import('jose')
+  const keySet = createRemoteJWKSet(new URL(settings.jwksUri))
+  const known = new WeakMap()
+  async function secret(_request, { header }) {
+    const key = await keySet(header)
+    const pem = known.get(key) ?? (await exportSPKI(key))
+    known.set(key, pem)
+    return pem
+  }
+  return fastifyJwt(settings, { secret, decode: { complete: true } })
 }
 
 async function fastify(protect) {
@@ -168,8 +201,10 @@ export const contestants = {
   redis: withRedis,
   'in-turns': (settings) => authenticateInHook(settings, true),
   'at-once': (settings) => authenticateInHook(settings, false),
-  jose: joseByHand,
+  jose: (settings) => joseByHand(settings),
+  'jose-replays': joseWithReplays,
   oauth4webapi,
   express: expressBearer,
-  'fastify-jwt': fastifyJwt,
+  'fastify-jwt': (settings) => fastifyJwt(settings),
+  'fastify-jwt-set': fastifyJwtWithKeySet,
 }
