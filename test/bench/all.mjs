@@ -28,7 +28,7 @@ if (unknown !== undefined)
 
 const printed = []
 for (const name of chosen) printed.push(await run(...BENCHES[name]))
-if (values.write !== undefined) writeSection(values.write, printed.join('\n'))
+if (values.write !== undefined) writeSection(values.write, printed)
 
 /** What it printed. One that fails ends the run, so that nothing half measured is written down. */
 async function run(file, question) {
@@ -46,13 +46,21 @@ async function run(file, question) {
   return `${heading}${text.trim()}\n`
 }
 
-/** Puts it in the place of what the file has about this major version of Node; those stand at its end, in order. */
-function writeSection(file, text) {
-  const { node } = process.versions
+/**
+ * Puts tables in the place of what the file has about the same questions on this major version of Node, whose sections
+ * stand at its end, in order. Questions that were not asked keep their tables.
+ */
+function writeSection(file, printed) {
+  const major = Number.parseInt(process.versions.node, 10)
   const [preface, ...sections] = readFileSync(file, 'utf8').split(/^(?=## )/m)
   const versionOf = (section) => Number(/^## Node (\d+)\n/.exec(section)?.[1] ?? 0)
-  const major = Number.parseInt(node, 10)
   const others = sections.filter((section) => versionOf(section) !== major)
-  const written = [...others, `## Node ${major}\n\n${text}`].toSorted((a, b) => versionOf(a) - versionOf(b))
-  writeFileSync(file, `${[preface, ...written].map((section) => section.trimEnd()).join('\n\n')}\n`)
+  const before = sections.find((section) => versionOf(section) === major) ?? ''
+  const tables = Object.values(BENCHES).flatMap(([, question]) => {
+    const isAbout = (table) => table.startsWith(`### ${question}\n`)
+    return [...printed, ...before.split(/^(?=### )/m)].find(isAbout) ?? []
+  })
+  const section = [`## Node ${major}`, ...tables].map((part) => part.trimEnd()).join('\n\n')
+  const written = [...others, section].toSorted((a, b) => versionOf(a) - versionOf(b))
+  writeFileSync(file, `${[preface, ...written].map((part) => part.trimEnd()).join('\n\n')}\n`)
 }

@@ -235,8 +235,9 @@ async function startRedis() {
     stdio: 'ignore',
   })
   server.unref()
-  // However this ends.
+  // However this ends: a signal alone would not be an exit.
   process.on('exit', () => server.kill())
+  for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => process.exit(1))
   await sleep(500)
   return { port }
 }
