@@ -171,7 +171,7 @@ async function fastifyJwt(
   })
 }
 
-/** The keys are those that the issuer publishes, as for all others here. What is made of one is remembered. */
+/** The keys are those that the issuer publishes, as for the suite. What is made of one is remembered. */
 async function fastifyJwtWithKeySet(settings) {
   const { createRemoteJWKSet, exportSPKI } = await import('jose')
   const keySet = createRemoteJWKSet(new URL(settings.jwksUri))
