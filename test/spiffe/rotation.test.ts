@@ -70,10 +70,13 @@ it('a day of calls between two services, their keys and tokens from the Workload
     eventually('the new token is in use', async () => (await credentials.current()).wit === wit)
   await inUse(await rotate())
 
-  const statuses = new Map<number, number>()
+  const refused: Record<string, number> = {}
   const call = async (): Promise<void> => {
-    const { status } = await workloadFetch(`${origin}/stock/42`)
-    statuses.set(status, (statuses.get(status) ?? 0) + 1)
+    const response = await workloadFetch(`${origin}/stock/42`)
+    const text = await response.text()
+    if (response.status === 200) return
+    const { code } = JSON.parse(text) as { code: string }
+    refused[code] = (refused[code] ?? 0) + 1
   }
   /** Calls on several lanes at once, while something else happens; the clock stands meanwhile. */
   const during = async <T>(happens: () => Promise<T>): Promise<T> => {
@@ -84,6 +87,7 @@ it('a day of calls between two services, their keys and tokens from the Workload
     return outcome
   }
 
+  let streams = 2
   for (let hour = 0; hour < 24; hour++) {
     // A new issuer key every six hours: published, an hour later signed with, and the old one withdrawn once
     // the last token it signed has expired.
@@ -97,9 +101,14 @@ it('a day of calls between two services, their keys and tokens from the Workload
       publish()
     }
     // Now and then the agent hangs up on both.
-    if (hour % 8 === 7) api.wire.cut()
+    if (hour % 8 === 7) {
+      streams += 2
+      api.wire.cut()
+    }
     await inUse(await during(rotate))
     await published()
+    // They wait up to a second before they ask again, and a whole hour of this day may take less.
+    await eventually('both have asked again', () => api.asked.length >= streams)
     for (let minutes = 0; minutes < 60; minutes += 30) {
       clock.advance(HOUR / 2)
       await during(async () => undefined)
@@ -113,7 +122,7 @@ it('a day of calls between two services, their keys and tokens from the Workload
 
   const figures = {
     calls: 0,
-    refused: 0,
+    refused,
     byAnotherKey: 0,
     afterExpiry: 0,
     tokens: new Set(),
@@ -128,7 +137,6 @@ it('a day of calls between two services, their keys and tokens from the Workload
     if (at >= claims.exp!) figures.afterExpiry++
     await compactVerify(wpt, await importJWK(jwk, jwk.alg)).catch(() => figures.byAnotherKey++)
   }
-  for (const [status, count] of statuses) if (status !== 200) figures.refused += count
   await inventory.close()
   await credentials.close!()
   await eventually('both have hung up', () => api.wire.open() === 0)
@@ -137,7 +145,8 @@ it('a day of calls between two services, their keys and tokens from the Workload
   console.log(
     `a day of calls: ${JSON.stringify({ ...figures, tokens: figures.tokens.size, issuers: figures.issuers.size, connections: api.wire.made() })}`,
   )
-  expect(figures).toMatchObject({ refused: 0, byAnotherKey: 0, afterExpiry: 0 })
+  expect(refused).toEqual({})
+  expect(figures).toMatchObject({ byAnotherKey: 0, afterExpiry: 0 })
   expect(figures.calls).toBeGreaterThanOrEqual(5000)
   expect(figures.tokens.size).toBe(25)
   expect(figures.issuers.size).toBe(5)
