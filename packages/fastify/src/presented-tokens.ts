@@ -49,6 +49,7 @@ export function readPresented(
     })
   }
   const tokens = (): PresentedTokens => readTokens(request, fields, accepted)
+  // Where a WIT is required nothing depends on whether there is a sign of one.
   const hasSign = mode === 'required' || showsWorkload(fields)
   if (hasSign && mode !== 'bearer') {
     return { credential: { via: 'wit', tokens: tokens() }, dryRun: null }
